@@ -1,0 +1,1 @@
+//! Named texts in; every diagnostic, or the compiled configuration

@@ -1,0 +1,1 @@
+//! Routes, compiled policy and the decision: pure, no I/O

@@ -1,0 +1,1 @@
+//! Bytes, keys and time in; verified claims out

@@ -1,0 +1,1 @@
+//! Key fetch, file watch, clock, snapshot swap and metrics

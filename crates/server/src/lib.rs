@@ -1,0 +1,1 @@
+//! Doors: translate, decide, translate back

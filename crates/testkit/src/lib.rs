@@ -1,0 +1,1 @@
+//! Corpus runner, fake issuer and token mint for tests
