@@ -1,1 +1,16 @@
-//! Corpus runner, fake issuer and token mint for tests
+//! What tests share: token mint, fake issuer, echo upstream, raw client, gateway runner, corpus reader.
+//!
+//! Everything here may be used from plain and from async tests alike: servers run on threads of their own and
+//! stop when dropped. Nothing here uses another crate of the workspace, so that judge and judged share no code.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unreachable,
+    reason = "only tests link this crate: whatever goes wrong here must fail the test, with its reason"
+)]
+
+pub mod corpus;
+pub mod mint;
