@@ -1,1 +1,40 @@
-//! Routes, compiled policy and the decision: pure, no I/O
+//! The pure heart of the gateway: routes, compiled policy and the decision.
+//!
+//! No clock, socket, lock or log lives here. Time, keys and already verified
+//! tokens are inputs ([`Facts`]); what an edge must fetch before it can go on
+//! is an output ([`Need`]). Enter by [`prepare`], which runs the first steps on
+//! a request (hop-by-hop headers, identity headers, path, client address),
+//! then [`decide`] or [`decide_with`].
+
+pub mod address;
+pub mod authn;
+pub mod backend;
+pub mod filter;
+pub mod headers;
+pub mod host;
+pub mod id;
+pub mod listener;
+pub mod origin;
+pub mod path;
+pub mod provider;
+pub mod reason;
+pub mod request;
+pub mod route;
+pub mod snapshot;
+pub mod source;
+pub mod trace;
+
+mod decide;
+mod facts;
+mod prepare;
+
+pub use countersign_jose::UnixTime;
+pub use decide::{Action, Decision, Denial, Grant, Outcome, Progress, decide, decide_with};
+pub use facts::{Facts, Keys, Need};
+pub use id::ProviderId;
+pub use origin::Origin;
+pub use prepare::{Arrival, prepare};
+pub use reason::Reason;
+pub use request::{Prepared, Request};
+pub use snapshot::Snapshot;
+pub use trace::{Event, NoRecord, Record, Trace};

@@ -1,0 +1,321 @@
+//! Trying the tokens of a request under the rules of a requirement.
+//!
+//! Every token found must be accepted by a rule that reads its place, and all
+//! accepted tokens of a request must say the same issuer and subject (decision
+//! T3). The work can stop for a missing fact and go on where it stopped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_jose::{Claims, Token, TokenError, UnixTime, Verified};
+use smallvec::SmallVec;
+
+use super::find::{Found, find};
+use super::{Missing, Requirement, TokenRule};
+use crate::facts::{Facts, Keys, Need};
+use crate::id::ProviderId;
+use crate::origin::Origin;
+use crate::provider::Provider;
+use crate::reason::Reason;
+use crate::request::Request;
+use crate::trace::{Event, Record};
+
+/// A token that passed.
+#[derive(Clone)]
+pub struct Accepted {
+    /// Index of the rule in its requirement.
+    pub rule: u16,
+    /// Index of the place in its requirement.
+    pub(super) place: usize,
+    /// The payload segment as sent.
+    pub(super) payload: Box<str>,
+    /// Whose token.
+    pub provider: ProviderId,
+    /// Generation of the keys that verified it.
+    pub generation: u64,
+    /// What it says.
+    pub claims: Arc<Verified<Claims>>,
+    /// The token itself when it was verified just now, for the edge to remember.
+    pub fresh: Option<Box<str>>,
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither token nor claims: this ends up in logs.
+        f.debug_struct("Accepted")
+            .field("rule", &self.rule)
+            .field("provider", &self.provider)
+            .field("cached", &self.fresh.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far the tokens of a request have been looked at.
+#[derive(Default)]
+pub struct Evaluation<'r> {
+    found: Option<SmallVec<[Found<'r>; 2]>>,
+    /// Tokens still to try; the last one found is tried first, as in Envoy.
+    left: usize,
+    /// Rule to try next, counted among the readers of the token's place.
+    reader: usize,
+    error: Option<(Reason, Arc<Origin>)>,
+    accepted: SmallVec<[Accepted; 2]>,
+    asked: SmallVec<[Need; 2]>,
+}
+
+/// Where an evaluation stands.
+#[derive(Debug)]
+pub enum Step {
+    /// All tokens passed, or none was needed.
+    Pass(SmallVec<[Accepted; 2]>),
+    /// Refused, and the rule that caused it.
+    Refuse(Reason, Arc<Origin>),
+    /// A fact is missing.
+    Need(Need),
+}
+
+struct Context<'a, F: ?Sized> {
+    providers: &'a [Provider],
+    facts: &'a F,
+    now: UnixTime,
+}
+
+enum Tried {
+    Accepted(Accepted),
+    Rejected(Reason),
+    Need(Need),
+}
+
+impl<'r> Evaluation<'r> {
+    /// Goes on until the requirement is met, refused, or a fact is missing.
+    /// After [`Step::Pass`] it is ready for the next requirement.
+    pub fn run<F: Facts + ?Sized, R: Record>(
+        &mut self,
+        requirement: &Requirement,
+        req: &Request<'r>,
+        providers: &[Provider],
+        facts: &F,
+        now: UnixTime,
+        rec: &mut R,
+    ) -> Step {
+        let found = match self.found.take() {
+            Some(found) => found,
+            None => self.begin(requirement, req, rec),
+        };
+        let context = Context { providers, facts, now };
+        while let Some(token) = self.left.checked_sub(1).and_then(|it| found.get(it)) {
+            match self.try_token(requirement, token, &context, rec) {
+                Some(Step::Need(need)) => {
+                    self.asked.push(need);
+                    self.found = Some(found);
+                    return Step::Need(need);
+                }
+                Some(step) => return step,
+                None => self.left -= 1,
+            }
+        }
+        self.conclude(requirement)
+    }
+
+    fn begin<R: Record>(
+        &mut self,
+        requirement: &Requirement,
+        req: &Request<'r>,
+        rec: &mut R,
+    ) -> SmallVec<[Found<'r>; 2]> {
+        let found = find(requirement, req);
+        self.left = found.len();
+        self.reader = 0;
+        self.error = None;
+        if R::ON {
+            rec.record(Event::Requirement { origin: requirement.origin.clone() });
+            for it in &found {
+                if let Some(place) = requirement.places.get(it.place) {
+                    rec.record(Event::TokenFound { source: place.source.clone() });
+                }
+            }
+            if found.is_empty() {
+                rec.record(Event::NoToken);
+            }
+        }
+        found
+    }
+
+    /// Tries one token under every rule that reads its place; `None` when one accepts it.
+    fn try_token<F: Facts + ?Sized, R: Record>(
+        &mut self,
+        requirement: &Requirement,
+        token: &Found<'r>,
+        context: &Context<'_, F>,
+        rec: &mut R,
+    ) -> Option<Step> {
+        let readers = requirement.places.get(token.place).map_or(&[][..], |it| &it.rules);
+        while let Some(&index) = readers.get(self.reader) {
+            let rule = requirement.rules.get(usize::from(index))?;
+            match self.try_rule(rule, index, token, context) {
+                Tried::Need(need) => return Some(Step::Need(need)),
+                Tried::Accepted(accepted) => {
+                    if R::ON {
+                        rec.record(accepted_event(rule, &accepted));
+                    }
+                    self.accepted.push(accepted);
+                    self.reader = 0;
+                    self.error = None;
+                    return None;
+                }
+                Tried::Rejected(reason) => {
+                    if R::ON {
+                        let origin = rule.origin.clone();
+                        rec.record(Event::Rejected { origin, reason: reason.clone() });
+                    }
+                    self.keep_error(reason, rule);
+                    self.reader += 1;
+                }
+            }
+        }
+        let (reason, origin) = self
+            .error
+            .take()
+            .unwrap_or_else(|| (Reason::Token(TokenError::IssuerUnknown), requirement.origin.clone()));
+        Some(Step::Refuse(reason, origin))
+    }
+
+    /// Of several rules' errors the last one counts that says more than
+    /// "unknown issuer", as in Envoy's `requires_any`.
+    fn keep_error(&mut self, reason: Reason, rule: &TokenRule) {
+        let dull = reason == Reason::Token(TokenError::IssuerUnknown);
+        if self.error.is_none() || !dull {
+            self.error = Some((reason, rule.origin.clone()));
+        }
+    }
+
+    fn try_rule<F: Facts + ?Sized>(
+        &self,
+        rule: &TokenRule,
+        index: u16,
+        found: &Found<'r>,
+        context: &Context<'_, F>,
+    ) -> Tried {
+        let Some(provider) = context.providers.get(rule.provider.0 as usize) else {
+            return Tried::Rejected(Reason::PolicyConfiguration);
+        };
+        let Some(text) = found.text.as_deref() else {
+            return Tried::Rejected(Reason::Token(TokenError::Format));
+        };
+        let keys = context.facts.keys(rule.provider);
+        let accept = |claims, generation, fresh| {
+            let payload = text.split('.').nth(1).unwrap_or_default().into();
+            let (place, provider) = (found.place, rule.provider);
+            Tried::Accepted(Accepted { rule: index, place, payload, provider, generation, claims, fresh })
+        };
+        if let Keys::Ready { generation, .. } = keys
+            && let Some(claims) = context.facts.verified(rule.provider, generation, text)
+        {
+            return match claims.check_time(provider.expect.skew, context.now) {
+                Ok(()) => accept(claims, generation, None),
+                Err(error) => Tried::Rejected(Reason::Token(error)),
+            };
+        }
+        match self.verify(text, provider, rule.provider, keys, context.now) {
+            Ok((claims, generation)) => accept(Arc::new(claims), generation, Some(text.into())),
+            Err(Stop::Reason(reason)) => Tried::Rejected(reason),
+            Err(Stop::Need(need)) => Tried::Need(need),
+        }
+    }
+
+    /// Checks in Envoy's order: form, issuer, time, audience, keys, signature.
+    fn verify(
+        &self,
+        text: &str,
+        provider: &Provider,
+        id: ProviderId,
+        keys: Keys<'_>,
+        now: UnixTime,
+    ) -> Result<(Verified<Claims>, u64), Stop> {
+        let checked = Token::parse(text)?.check(&provider.expect, now)?;
+        match keys {
+            Keys::Pending => {
+                Err(self.ask(Need::Keys(id)).unwrap_or(Stop::unavailable(provider)))
+            }
+            Keys::Unavailable => Err(Stop::unavailable(provider)),
+            Keys::Ready { set, generation } => match checked.verify(set) {
+                Ok(claims) => Ok((claims, generation)),
+                Err(TokenError::NoMatchingKey) if provider.remote => {
+                    let need = Need::FreshKeys { provider: id, generation };
+                    Err(self.ask(need).unwrap_or(Stop::Reason(TokenError::NoMatchingKey.into())))
+                }
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    fn ask(&self, need: Need) -> Option<Stop> {
+        let whose = |it: &Need| match *it {
+            Need::Keys(provider) => (provider, false),
+            Need::FreshKeys { provider, .. } => (provider, true),
+        };
+        let asked = self.asked.iter().any(|it| whose(it) == whose(&need));
+        (!asked).then_some(Stop::Need(need))
+    }
+
+    /// All tokens passed; now the conditions that hold over all of them.
+    fn conclude(&mut self, requirement: &Requirement) -> Step {
+        let mut accepted = std::mem::take(&mut self.accepted);
+        accepted.reverse();
+        let is_required = |it: &Accepted| {
+            requirement.rules.get(usize::from(it.rule)).is_some_and(|rule| rule.required)
+        };
+        let wanting = requirement.rules.iter().find(|rule| rule.required);
+        if let Some(rule) = wanting
+            && !accepted.iter().any(is_required)
+        {
+            return Step::Refuse(Reason::TokenMissing, rule.origin.clone());
+        }
+        if accepted.is_empty() && requirement.missing == Missing::Refuse {
+            return Step::Refuse(Reason::TokenMissing, requirement.origin.clone());
+        }
+        Step::Pass(accepted)
+    }
+}
+
+enum Stop {
+    Reason(Reason),
+    Need(Need),
+}
+
+impl Stop {
+    fn unavailable(provider: &Provider) -> Stop {
+        Stop::Reason(Reason::KeysUnavailable { body: provider.unavailable })
+    }
+}
+
+impl From<TokenError> for Stop {
+    fn from(error: TokenError) -> Stop {
+        Stop::Reason(Reason::Token(error))
+    }
+}
+
+impl From<TokenError> for Reason {
+    fn from(error: TokenError) -> Reason {
+        Reason::Token(error)
+    }
+}
+
+fn accepted_event(rule: &TokenRule, accepted: &Accepted) -> Event {
+    Event::Accepted {
+        origin: rule.origin.clone(),
+        issuer: accepted.claims.issuer().map(Into::into),
+        subject: accepted.claims.subject().map(Into::into),
+        cached: accepted.fresh.is_none(),
+    }
+}
+
+/// Whether all tokens speak of one caller.
+pub(crate) fn one_identity(accepted: &[Accepted]) -> bool {
+    accepted.windows(2).all(|pair| match pair {
+        [a, b] => {
+            a.claims.issuer() == b.claims.issuer() && a.claims.subject() == b.claims.subject()
+        }
+        _ => true,
+    })
+}

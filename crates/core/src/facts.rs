@@ -1,0 +1,54 @@
+//! What a decision reads beside its snapshot, and what it asks for.
+
+use std::sync::Arc;
+
+use countersign_jose::{Claims, KeySet, Verified};
+
+use crate::id::ProviderId;
+
+/// What an edge knows and the core cannot find out.
+pub trait Facts {
+    /// The keys of a provider right now.
+    fn keys(&self, provider: ProviderId) -> Keys<'_>;
+
+    /// The claims of this very token, if it was verified for this provider
+    /// under keys of this generation (decision T17).
+    fn verified(
+        &self,
+        provider: ProviderId,
+        generation: u64,
+        token: &str,
+    ) -> Option<Arc<Verified<Claims>>>;
+}
+
+/// State of a provider's key set.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys<'a> {
+    /// Usable, perhaps empty.
+    Ready {
+        /// The parsed keys.
+        set: &'a KeySet,
+        /// Changes whenever the set does; never used twice for one provider.
+        generation: u64,
+    },
+    /// The first fetch has not ended yet.
+    Pending,
+    /// Never fetched with success, or too long ago.
+    Unavailable,
+}
+
+/// The fact that a decision lacks. The edge gets it, or fails to, and calls
+/// again with the same progress; the same fact is not asked for twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The provider's first key set.
+    Keys(ProviderId),
+    /// A newer key set than this generation: a token names a key that is not
+    /// in it (decision T9). The edge throttles.
+    FreshKeys {
+        /// Whose keys.
+        provider: ProviderId,
+        /// The generation that lacked the key.
+        generation: u64,
+    },
+}

@@ -1,0 +1,107 @@
+//! Listeners: one per entry of a Gateway's `spec.listeners`, grouped by the
+//! socket they share.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::address::TrustedProxies;
+use crate::host::HostPattern;
+use crate::id::{ListenerId, RequirementId};
+use crate::origin::Origin;
+use crate::path::Normalization;
+use crate::route::RouteTable;
+
+/// One bound port and the listeners behind it.
+#[derive(Debug, Clone)]
+pub struct Socket {
+    /// The Gateway's port, which is what policies see (decision P10); another
+    /// one may be bound.
+    pub port: u16,
+    /// Whether TLS is terminated on it.
+    pub tls: bool,
+    /// The listeners, narrowest hostname first.
+    pub listeners: Box<[ListenerId]>,
+}
+
+/// An HTTP or HTTPS listener with all that holds for its requests.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// The Gateway and `listeners[i]`.
+    pub origin: Arc<Origin>,
+    /// `namespace/gateway/listener` for logs and metrics.
+    pub name: Arc<str>,
+    /// Hosts that it answers for.
+    pub host: HostPattern,
+    /// Its routes.
+    pub routes: RouteTable,
+    /// Istio's RequestAuthentications that select the gateway, merged.
+    pub istio: Option<RequirementId>,
+    /// What kgateway policies of gateway and listener demand where no route
+    /// matched, so that a 404 tells strangers nothing (decision P1).
+    pub jwt: Option<RequirementId>,
+    /// Headers that only the gateway may set on requests of this listener.
+    pub identity: IdentityHeaders,
+    /// Some route matches on an identity header: lookup is done again after
+    /// tokens were verified.
+    pub routes_on_identity: bool,
+    /// How paths are normalised.
+    pub normalization: Normalization,
+    /// Who may speak for a client's address.
+    pub proxies: TrustedProxies,
+    /// A policy of the whole listener could not be compiled: every request
+    /// gets 500, and this says why (decision P4).
+    pub closed: Option<Arc<str>>,
+}
+
+/// Names that claims are copied to, compared without regard to case and to
+/// `-` or `_` (decision T7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// Folded names: lower case, `-` for `_`. Sorted.
+    folded: Box<[Box<str>]>,
+}
+
+impl IdentityHeaders {
+    /// Collects the names of every rule on a listener.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> IdentityHeaders {
+        let mut folded: Vec<Box<str>> =
+            names.into_iter().map(|name| name.as_str().replace('_', "-").into()).collect();
+        folded.sort_unstable();
+        folded.dedup();
+        IdentityHeaders { folded: folded.into() }
+    }
+
+    /// Whether no rule sets a header.
+    pub fn is_empty(&self) -> bool {
+        self.folded.is_empty()
+    }
+
+    /// Whether `name`, in any spelling, is one of them.
+    pub fn contains(&self, name: &str) -> bool {
+        self.folded.iter().any(|it| {
+            it.len() == name.len()
+                && it.bytes().zip(name.bytes()).all(|(a, b)| a == fold(b))
+        })
+    }
+}
+
+fn fold(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_headers_in_every_spelling() {
+        let names = IdentityHeaders::new([&HeaderName::from_static("x-user_id")]);
+        for name in ["x-user-id", "X_USER_ID", "x_user-id", "X-User-ID"] {
+            assert!(names.contains(name), "{name}");
+        }
+        for name in ["x-user", "x-user-idx", "xuser-id", ""] {
+            assert!(!names.contains(name), "{name}");
+        }
+    }
+}

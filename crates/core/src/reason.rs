@@ -1,0 +1,186 @@
+//! Why a request was answered the way it was: one closed list, with a stable
+//! code for logs and metrics, and the little that the caller is told.
+
+use std::borrow::Cow;
+
+use countersign_jose::TokenError;
+use http::StatusCode;
+
+/// Everything that can end a request short of its upstream's own answer.
+///
+/// `docs/reasons.md` has a line for each code; a test keeps the two together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing was refused.
+    Ok,
+    /// The request breaks HTTP's rules: a bad target, host or framing.
+    BadRequest,
+    /// The path has an encoding that must not be forwarded.
+    BadPath,
+    /// `CONNECT`, or `*` with another method than OPTIONS.
+    MethodRefused,
+    /// No listener of the port answers for this host.
+    NoListener,
+    /// The host belongs to another listener than the TLS handshake named
+    /// (RFC 9110 section 15.5.20).
+    Misdirected,
+    /// No route matches.
+    RouteNotFound,
+    /// A policy or something it refers to is missing: closed, not opened.
+    PolicyConfiguration,
+    /// A token is wanted and there is none.
+    TokenMissing,
+    /// A token is there and is no good.
+    Token(TokenError),
+    /// The key set could not be fetched; the body differs by the kind that configured it.
+    KeysUnavailable {
+        /// Fixed by the provider: Istio's or kgateway's text.
+        body: &'static str,
+    },
+    /// Two tokens say different issuers or subjects (decision T3).
+    IdentitiesDiffer,
+    /// A claim cannot be written as a header value.
+    ClaimNotHeader,
+    /// The rule has no backend that resolved.
+    NoBackend,
+    /// A redirect filter answered.
+    Redirect,
+    /// A CORS filter answered a preflight.
+    Preflight,
+    /// No endpoint of the backend could be reached.
+    UpstreamUnavailable,
+    /// The backend broke off before it answered.
+    UpstreamReset,
+    /// The backend or the whole exchange took too long.
+    Timeout,
+    /// The client was too slow to send its request.
+    ClientTimeout,
+    /// The headers are larger than the listener's limit.
+    HeadersTooLarge,
+    /// The body is larger than the listener's limit.
+    BodyTooLarge,
+    /// The stream outlived the token that opened it (decision P12).
+    TokenLapsed,
+    /// The gateway is at its limit of connections or requests.
+    Overloaded,
+}
+
+impl Reason {
+    /// One of each, for documentation and tests over the whole list.
+    pub fn all() -> Vec<Reason> {
+        use Reason::*;
+        let mut all = vec![
+            Ok, BadRequest, BadPath, MethodRefused, NoListener, Misdirected, RouteNotFound,
+            PolicyConfiguration, TokenMissing, KeysUnavailable { body: "Jwks remote fetch is failed" },
+            IdentitiesDiffer, ClaimNotHeader, NoBackend, Redirect, Preflight, UpstreamUnavailable,
+            UpstreamReset, Timeout, ClientTimeout, HeadersTooLarge, BodyTooLarge, TokenLapsed, Overloaded,
+        ];
+        all.extend(TokenError::all().iter().cloned().map(Token));
+        all
+    }
+
+    /// Stable name for logs, metrics and `explain`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::Ok => "ok",
+            Reason::BadRequest => "bad_request",
+            Reason::BadPath => "bad_path",
+            Reason::MethodRefused => "method_refused",
+            Reason::NoListener => "no_listener",
+            Reason::Misdirected => "misdirected",
+            Reason::RouteNotFound => "route_not_found",
+            Reason::PolicyConfiguration => "policy_configuration",
+            Reason::TokenMissing => "jwt_missing",
+            Reason::Token(error) => error.code(),
+            Reason::KeysUnavailable { .. } => "jwks_unavailable",
+            Reason::IdentitiesDiffer => "identities_differ",
+            Reason::ClaimNotHeader => "claim_not_header",
+            Reason::NoBackend => "no_backend",
+            Reason::Redirect => "redirect",
+            Reason::Preflight => "cors_preflight",
+            Reason::UpstreamUnavailable => "upstream_unavailable",
+            Reason::UpstreamReset => "upstream_reset",
+            Reason::Timeout => "timeout",
+            Reason::ClientTimeout => "client_timeout",
+            Reason::HeadersTooLarge => "headers_too_large",
+            Reason::BodyTooLarge => "body_too_large",
+            Reason::TokenLapsed => "token_lapsed",
+            Reason::Overloaded => "overloaded",
+        }
+    }
+
+    /// The status that the caller gets.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Reason::Ok | Reason::Preflight => StatusCode::OK,
+            Reason::Redirect => StatusCode::FOUND,
+            Reason::BadRequest | Reason::BadPath => StatusCode::BAD_REQUEST,
+            Reason::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Reason::NoListener | Reason::RouteNotFound => StatusCode::NOT_FOUND,
+            Reason::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Reason::PolicyConfiguration | Reason::NoBackend => StatusCode::INTERNAL_SERVER_ERROR,
+            Reason::Token(error) => {
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED)
+            }
+            Reason::TokenMissing
+            | Reason::KeysUnavailable { .. }
+            | Reason::IdentitiesDiffer
+            | Reason::TokenLapsed
+            | Reason::ClaimNotHeader => StatusCode::UNAUTHORIZED,
+            Reason::UpstreamUnavailable | Reason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::UpstreamReset => StatusCode::BAD_GATEWAY,
+            Reason::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Reason::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
+            Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+
+    /// The body that the caller gets: what Envoy says where Envoy says
+    /// something, otherwise a few words that tell no secret.
+    pub fn body(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Reason::Ok | Reason::Preflight | Reason::Redirect | Reason::RouteNotFound => "",
+            Reason::BadRequest => "bad request",
+            Reason::BadPath => "bad path",
+            Reason::MethodRefused => "method not allowed",
+            Reason::NoListener => "",
+            Reason::Misdirected => "misdirected request",
+            Reason::PolicyConfiguration => "policy configuration error",
+            Reason::TokenMissing => "Jwt is missing",
+            Reason::Token(error) => return error.message(),
+            Reason::KeysUnavailable { body } => body,
+            Reason::IdentitiesDiffer | Reason::ClaimNotHeader => "Jwt verification fails",
+            Reason::NoBackend => "no backend",
+            Reason::UpstreamUnavailable => "upstream unavailable",
+            Reason::UpstreamReset => "upstream closed the connection",
+            Reason::Timeout => "upstream request timeout",
+            Reason::ClientTimeout => "request timeout",
+            Reason::HeadersTooLarge => "request headers too large",
+            Reason::BodyTooLarge => "Payload Too Large",
+            Reason::TokenLapsed => "Jwt is expired",
+            Reason::Overloaded => "overloaded",
+        })
+    }
+
+    /// Whether `WWW-Authenticate` goes with it, and with `error="invalid_token"`.
+    pub fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Reason::TokenMissing => Some(Challenge::Realm),
+            Reason::Token(_)
+            | Reason::KeysUnavailable { .. }
+            | Reason::IdentitiesDiffer
+            | Reason::ClaimNotHeader => Some(Challenge::InvalidToken),
+            _ => None,
+        }
+    }
+}
+
+/// What `WWW-Authenticate` carries (RFC 6750 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// `Bearer realm="…"`: no token was given.
+    Realm,
+    /// `Bearer realm="…", error="invalid_token"`.
+    InvalidToken,
+}

@@ -1,0 +1,85 @@
+//! The request as policies see it: after the first steps of [`crate::prepare`].
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+
+use crate::host;
+use crate::id::ListenerId;
+
+/// What the first steps found out; the parts themselves were cleaned.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The listener that answers.
+    pub listener: ListenerId,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host and port as sent.
+    pub authority: Box<str>,
+    /// Host alone, canonical.
+    pub host: Box<str>,
+    /// Address of the connection's other end.
+    pub peer: IpAddr,
+    /// The client's address, as trusted proxies tell it.
+    pub client: IpAddr,
+    /// The protocol that the client wants to switch to.
+    pub upgrade: Option<HeaderValue>,
+}
+
+/// A prepared request, borrowed from its parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The listener that answers.
+    pub listener: ListenerId,
+    /// `https` where TLS was terminated, whatever the client claims.
+    pub scheme: &'static str,
+    /// Method.
+    pub method: &'a Method,
+    /// Host and port as sent.
+    pub authority: &'a str,
+    /// Host alone, canonical.
+    pub host: &'a str,
+    /// Normalised path.
+    pub path: &'a str,
+    /// Query as sent, without `?`.
+    pub query: Option<&'a str>,
+    /// Headers, without hop-by-hop and identity headers of the client.
+    pub headers: &'a HeaderMap,
+    /// The address that the connection came from.
+    pub peer: IpAddr,
+    /// The client's address, as trusted proxies tell it.
+    pub client: IpAddr,
+}
+
+impl<'a> Request<'a> {
+    /// Joins what [`crate::prepare`] found with the parts that it cleaned.
+    pub fn new(parts: &'a Parts, prepared: &'a Prepared) -> Request<'a> {
+        Request {
+            listener: prepared.listener,
+            scheme: prepared.scheme,
+            method: &parts.method,
+            authority: &prepared.authority,
+            host: &prepared.host,
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: &parts.headers,
+            peer: prepared.peer,
+            client: prepared.client,
+        }
+    }
+
+    /// A CORS preflight as Envoy recognises it: `OPTIONS` with `Origin` and
+    /// `Access-Control-Request-Method`, neither empty.
+    pub fn is_preflight(&self) -> bool {
+        let given = |name| self.headers.get(name).is_some_and(|v| !v.is_empty());
+        self.method == Method::OPTIONS
+            && given(http::header::ORIGIN)
+            && given(http::header::ACCESS_CONTROL_REQUEST_METHOD)
+    }
+
+    /// Port that the client named, if it did.
+    pub fn port(&self) -> Option<u16> {
+        host::port(self.authority)
+    }
+}
