@@ -1,0 +1,59 @@
+//! Base64url as RFC 7515 wants it: no `+` or `/`, no padding, no stray bits at the end.
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+
+/// Decodes a part of a token. `None` for anything but the one spelling of the bytes: two spellings
+/// of one token would have two digests, and caches and deny lists go by the digest.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Decodes a member of a key. Padding is let through, as Envoy does: a published key has no second
+/// spelling to fear, and some servers pad.
+pub(crate) fn decode_key_member(text: &str) -> Option<Vec<u8>> {
+    PADDING_OPTIONAL.decode(text).ok()
+}
+
+const PADDING_OPTIONAL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_spelling_decodes() {
+        let good: &[(&str, &[u8])] = &[
+            ("", b""),
+            ("AA", b"\0"),
+            ("AAA", b"\0\0"),
+            ("AAAA", b"\0\0\0"),
+            ("-_8", b"\xfb\xff"),
+            ("Zm9v", b"foo"),
+        ];
+        for (text, bytes) in good {
+            assert_eq!(decode(text).as_deref(), Some(*bytes), "{text}");
+        }
+        let bad = [
+            "A", "AAAAA", "AA==", "AAA=", "AA=", "AB", "AAB", "+_8", "-/8", "Zm9v\n", " Zm9v",
+            "Zm 9v", "Zm9v=", "====", "é", "\0", "Zm9v.", "Zm9v\r\n",
+        ];
+        for text in bad {
+            assert_eq!(decode(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn key_members_may_be_padded_but_nothing_else() {
+        assert_eq!(decode_key_member("AA==").as_deref(), Some(&b"\0"[..]));
+        assert_eq!(decode_key_member("AA").as_deref(), Some(&b"\0"[..]));
+        for text in ["AB==", "AA=A", "AA===", "+_8=", "A"] {
+            assert_eq!(decode_key_member(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The compact serialization (RFC 7515 section 7.1): three parts, their decoding, the signature.
+
+use std::fmt;
+
+use crate::b64;
+use crate::error::TokenError;
+use crate::header::Header;
+use crate::jwks::KeySet;
+
+/// The longest token that is looked at. Envoy's bound on all headers together is 60 KiB, so no
+/// token that passes it is refused here for its size.
+pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// A compact JWS, parsed and **not verified**. Its payload need not be JSON; [`Token`](crate::Token)
+/// adds that. Its `Debug` does not show the token.
+#[derive(Clone)]
+pub struct Jws<'a> {
+    /// What is signed: header, dot, payload, as sent.
+    signed: &'a str,
+    payload: &'a str,
+    header: Header,
+    signature: Box<[u8]>,
+}
+
+impl<'a> Jws<'a> {
+    /// Splits and decodes: exactly three non-empty parts, strict base64url, a header that can be
+    /// honoured.
+    ///
+    /// # Errors
+    /// The first thing wrong, from left to right.
+    pub fn parse(compact: &'a str) -> Result<Self, TokenError> {
+        Self::parse_with(compact, |_| Ok(())).map(|(jws, ())| jws)
+    }
+
+    /// As [`Jws::parse`], with `read` called on the decoded payload in its turn, so that errors
+    /// come in the order of the text.
+    pub(crate) fn parse_with<T>(
+        compact: &'a str,
+        read: impl FnOnce(&[u8]) -> Result<T, TokenError>,
+    ) -> Result<(Self, T), TokenError> {
+        if compact.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLarge);
+        }
+        let (signed, signature) = compact.rsplit_once('.').ok_or(TokenError::Format)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Format)?;
+        if header.is_empty() || payload.is_empty() || payload.contains('.') || signature.is_empty()
+        {
+            return Err(TokenError::Format);
+        }
+        let header = Header::parse(header)?;
+        let content = read(&b64::decode(payload).ok_or(TokenError::PayloadBase64)?)?;
+        let signature = b64::decode(signature)
+            .ok_or(TokenError::SignatureBase64)?
+            .into();
+        Ok((
+            Self {
+                signed,
+                payload,
+                header,
+                signature,
+            },
+            content,
+        ))
+    }
+
+    /// The header, not verified.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload as sent, still base64url.
+    pub const fn payload_segment(&self) -> &'a str {
+        self.payload
+    }
+
+    /// Tries the keys that fit `kid` and `alg`.
+    ///
+    /// # Errors
+    /// [`TokenError::NoMatchingKey`] when none fits, [`TokenError::BadSignature`] when all that fit
+    /// fail.
+    pub fn verify(&self, keys: &KeySet) -> Result<(), TokenError> {
+        let mut fits = keys
+            .matching(self.header.kid(), self.header.alg())
+            .peekable();
+        if fits.peek().is_none() {
+            return Err(TokenError::NoMatchingKey);
+        }
+        if fits.any(|key| key.verify(self.header.alg(), self.signed.as_bytes(), &self.signature)) {
+            Ok(())
+        } else {
+            Err(TokenError::BadSignature)
+        }
+    }
+}
+
+impl fmt::Debug for Jws<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jws")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
