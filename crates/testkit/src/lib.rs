@@ -12,5 +12,11 @@
     reason = "only tests link this crate: whatever goes wrong here must fail the test, with its reason"
 )]
 
+pub mod client;
 pub mod corpus;
+pub mod idp;
 pub mod mint;
+pub mod site;
+pub mod tls;
+pub mod upstream;
+pub mod wire;
