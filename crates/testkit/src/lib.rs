@@ -14,8 +14,10 @@
 
 pub mod client;
 pub mod corpus;
+pub mod gateway;
 pub mod idp;
 pub mod mint;
+pub mod port;
 pub mod site;
 pub mod tls;
 pub mod upstream;
