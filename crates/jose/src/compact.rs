@@ -19,48 +19,36 @@ pub struct Jws<'a> {
     signed: &'a str,
     payload: &'a str,
     header: Header,
-    signature: Box<[u8]>,
+    signature: Vec<u8>,
 }
 
 impl<'a> Jws<'a> {
-    /// Splits and decodes: exactly three non-empty parts, strict base64url, a header that can be
-    /// honoured.
+    /// Splits and decodes: three parts, strict base64url, a header that can be honoured. Only the
+    /// payload may be empty.
     ///
     /// # Errors
     /// The first thing wrong, from left to right.
     pub fn parse(compact: &'a str) -> Result<Self, TokenError> {
-        Self::parse_with(compact, |_| Ok(())).map(|(jws, ())| jws)
+        Self::read(&Parts::split(compact)?, |_| Ok(())).map(|(jws, ())| jws)
     }
 
-    /// As [`Jws::parse`], with `read` called on the decoded payload in its turn, so that errors
+    /// As [`Jws::parse`], with `content` called on the decoded payload in its turn, so that errors
     /// come in the order of the text.
-    pub(crate) fn parse_with<T>(
-        compact: &'a str,
-        read: impl FnOnce(&[u8]) -> Result<T, TokenError>,
+    pub(crate) fn read<T>(
+        parts: &Parts<'a>,
+        content: impl FnOnce(&[u8]) -> Result<T, TokenError>,
     ) -> Result<(Self, T), TokenError> {
-        if compact.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::TooLarge);
-        }
-        let (signed, signature) = compact.rsplit_once('.').ok_or(TokenError::Format)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Format)?;
-        if header.is_empty() || payload.is_empty() || payload.contains('.') || signature.is_empty()
-        {
-            return Err(TokenError::Format);
-        }
-        let header = Header::parse(header)?;
-        let content = read(&b64::decode(payload).ok_or(TokenError::PayloadBase64)?)?;
-        let signature = b64::decode(signature)
-            .ok_or(TokenError::SignatureBase64)?
-            .into();
-        Ok((
-            Self {
-                signed,
-                payload,
-                header,
-                signature,
-            },
-            content,
-        ))
+        let header = Header::parse(parts.header)?;
+        let payload = b64::decode(parts.payload).ok_or(TokenError::PayloadBase64)?;
+        let content = content(&payload)?;
+        let signature = b64::decode(parts.signature).ok_or(TokenError::SignatureBase64)?;
+        let jws = Self {
+            signed: parts.signed,
+            payload: parts.payload,
+            header,
+            signature,
+        };
+        Ok((jws, content))
     }
 
     /// The header, not verified.
@@ -98,5 +86,46 @@ impl fmt::Debug for Jws<'_> {
         f.debug_struct("Jws")
             .field("header", &self.header)
             .finish_non_exhaustive()
+    }
+}
+
+/// A compact JWS taken apart, nothing decoded.
+pub(crate) struct Parts<'a> {
+    /// Header, dot, payload.
+    signed: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Exactly two dots, something before the first and after the second.
+    pub(crate) fn split(compact: &'a str) -> Result<Self, TokenError> {
+        if compact.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLarge);
+        }
+        let (signed, signature) = compact.rsplit_once('.').ok_or(TokenError::Format)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Format)?;
+        if header.is_empty() || payload.contains('.') || signature.is_empty() {
+            return Err(TokenError::Format);
+        }
+        Ok(Self {
+            signed,
+            header,
+            payload,
+            signature,
+        })
+    }
+
+    /// As [`Parts::split`], for a JWT: the payload must be there too. A detached one (RFC 7515
+    /// appendix F) would be taken from somewhere else.
+    pub(crate) fn split_jwt(compact: &'a str) -> Result<Self, TokenError> {
+        Self::split(compact).and_then(|parts| {
+            if parts.payload.is_empty() {
+                Err(TokenError::Format)
+            } else {
+                Ok(parts)
+            }
+        })
     }
 }

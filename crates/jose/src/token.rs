@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::claims::Claims;
-use crate::compact::Jws;
+use crate::compact::{Jws, Parts};
 use crate::error::TokenError;
 use crate::expect::{self, Expect, UnixTime};
 use crate::header::Header;
@@ -25,7 +25,7 @@ impl<'a> Token<'a> {
     /// # Errors
     /// The first thing wrong, in that order.
     pub fn parse(compact: &'a str) -> Result<Self, TokenError> {
-        let (jws, claims) = Jws::parse_with(compact, Claims::parse)?;
+        let (jws, claims) = Jws::read(&Parts::split_jwt(compact)?, Claims::parse)?;
         Ok(Self {
             jws,
             claims: Arc::new(claims),
