@@ -1,1 +1,11 @@
-//! Named texts in; every diagnostic, or the compiled configuration
+//! Named texts in; every diagnostic, or the compiled configuration.
+//!
+//! [`source`] holds the texts, [`yaml`] makes trees of them, [`object`] takes the Kubernetes objects out of the trees,
+//! [`read`] turns fields into checked values, and [`diagnostic`] is how each of them says what is wrong and where.
+
+pub mod compiled;
+pub mod diagnostic;
+pub mod object;
+pub mod read;
+pub mod source;
+pub mod yaml;

@@ -1,0 +1,73 @@
+//! The collector of diagnostics.
+
+use super::{Diagnostic, ObjectRef, Severity};
+
+/// Everything found in one load. Nothing stops at the first error: whoever reads pushes and goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    subject: Option<ObjectRef>,
+}
+
+impl Diagnostics {
+    /// An empty collector.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one; if it names no object, it is about the one being read.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        if diagnostic.subject.is_none() {
+            diagnostic.subject.clone_from(&self.subject);
+        }
+        self.list.push(diagnostic);
+    }
+
+    /// Says which object is being read from here on, and returns which one was before.
+    pub fn enter(&mut self, subject: Option<ObjectRef>) -> Option<ObjectRef> {
+        std::mem::replace(&mut self.subject, subject)
+    }
+
+    /// All, in the order in which they were found (or sorted, after [`Self::sort`]).
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// The errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.of(Severity::Error)
+    }
+
+    /// The warnings.
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.of(Severity::Warning)
+    }
+
+    /// Whether the configuration must not be used.
+    pub fn has_errors(&self) -> bool {
+        self.errors().next().is_some()
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Orders by place, those without one last, and drops repetitions (an anchor's content is read once for every alias).
+    pub fn sort(&mut self) {
+        self.list.sort_by_key(|diagnostic| {
+            (
+                diagnostic.span.is_none(),
+                diagnostic.span,
+                diagnostic.severity,
+            )
+        });
+        self.list.dedup();
+    }
+
+    fn of(&self, severity: Severity) -> impl Iterator<Item = &Diagnostic> {
+        self.list
+            .iter()
+            .filter(move |diagnostic| diagnostic.severity == severity)
+    }
+}

@@ -1,0 +1,220 @@
+//! Which kinds are read, which are refused, and which are passed over.
+
+/// A kind that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names of the kinds say it all")]
+pub enum Kind {
+    GatewayClass,
+    Gateway,
+    HttpRoute,
+    GrpcRoute,
+    ReferenceGrant,
+    BackendTlsPolicy,
+    Service,
+    Secret,
+    ConfigMap,
+    Namespace,
+    EndpointSlice,
+    GatewayExtension,
+    TrafficPolicy,
+    Backend,
+    RequestAuthentication,
+    GatewayParameters,
+}
+
+/// What becomes of an object of some group and kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It is read.
+    Known(Kind),
+    /// It exists, we do not read it, and leaving it out could let in what it refuses: an error.
+    Unsupported,
+    /// No kind of a group that is read; a misspelling, most likely.
+    Unknown,
+    /// Of a group that has nothing to do with us: passed over.
+    Foreign,
+}
+
+struct Entry {
+    kind: Kind,
+    name: &'static str,
+    group: &'static str,
+    versions: &'static [&'static str],
+}
+
+/// What becomes of an object of this group and kind. Names are compared as Kubernetes does: by letter case too.
+pub fn classify(group: &str, kind: &str) -> Class {
+    if let Some(entry) = KINDS
+        .iter()
+        .find(|entry| entry.group == group && entry.name == kind)
+    {
+        return Class::Known(entry.kind);
+    }
+    if UNSUPPORTED
+        .iter()
+        .any(|(known, kinds)| *known == group && (kinds.is_empty() || kinds.contains(&kind)))
+    {
+        return Class::Unsupported;
+    }
+    // The core group is everybody's: Pods and ServiceAccounts lie beside what is ours.
+    if group.is_empty() || !KINDS.iter().any(|entry| entry.group == group) {
+        return Class::Foreign;
+    }
+    Class::Unknown
+}
+
+/// The names of the kinds of one group that are read.
+pub(super) fn kinds_of(group: &str) -> impl Iterator<Item = &'static str> {
+    KINDS
+        .iter()
+        .filter(move |entry| entry.group == group)
+        .map(|entry| entry.name)
+}
+
+impl Kind {
+    /// As it stands in `kind:`.
+    pub fn name(self) -> &'static str {
+        self.entry().map_or("", |entry| entry.name)
+    }
+
+    /// The API group; empty for the core group.
+    pub fn group(self) -> &'static str {
+        self.entry().map_or("", |entry| entry.group)
+    }
+
+    /// The versions that are read, the current one first.
+    pub fn versions(self) -> &'static [&'static str] {
+        self.entry().map_or(&[], |entry| entry.versions)
+    }
+
+    /// Whether objects of this kind lie in a namespace.
+    pub fn namespaced(self) -> bool {
+        !matches!(self, Self::GatewayClass | Self::Namespace)
+    }
+
+    fn entry(self) -> Option<&'static Entry> {
+        KINDS.iter().find(|entry| entry.kind == self)
+    }
+}
+
+const GATEWAY_API: &str = "gateway.networking.k8s.io";
+const KGATEWAY: &str = "gateway.kgateway.dev";
+
+const fn entry(
+    kind: Kind,
+    name: &'static str,
+    group: &'static str,
+    versions: &'static [&'static str],
+) -> Entry {
+    Entry {
+        kind,
+        name,
+        group,
+        versions,
+    }
+}
+
+const KINDS: &[Entry] = &[
+    entry(
+        Kind::GatewayClass,
+        "GatewayClass",
+        GATEWAY_API,
+        &["v1", "v1beta1"],
+    ),
+    entry(Kind::Gateway, "Gateway", GATEWAY_API, &["v1", "v1beta1"]),
+    entry(
+        Kind::HttpRoute,
+        "HTTPRoute",
+        GATEWAY_API,
+        &["v1", "v1beta1"],
+    ),
+    entry(
+        Kind::GrpcRoute,
+        "GRPCRoute",
+        GATEWAY_API,
+        &["v1", "v1alpha2"],
+    ),
+    entry(
+        Kind::ReferenceGrant,
+        "ReferenceGrant",
+        GATEWAY_API,
+        &["v1", "v1beta1", "v1alpha2"],
+    ),
+    entry(
+        Kind::BackendTlsPolicy,
+        "BackendTLSPolicy",
+        GATEWAY_API,
+        &["v1", "v1alpha3"],
+    ),
+    entry(Kind::Service, "Service", "", &["v1"]),
+    entry(Kind::Secret, "Secret", "", &["v1"]),
+    entry(Kind::ConfigMap, "ConfigMap", "", &["v1"]),
+    entry(Kind::Namespace, "Namespace", "", &["v1"]),
+    entry(
+        Kind::EndpointSlice,
+        "EndpointSlice",
+        "discovery.k8s.io",
+        &["v1"],
+    ),
+    entry(
+        Kind::GatewayExtension,
+        "GatewayExtension",
+        KGATEWAY,
+        &["v1alpha1"],
+    ),
+    entry(
+        Kind::TrafficPolicy,
+        "TrafficPolicy",
+        KGATEWAY,
+        &["v1alpha1"],
+    ),
+    entry(Kind::Backend, "Backend", KGATEWAY, &["v1alpha1"]),
+    entry(
+        Kind::RequestAuthentication,
+        "RequestAuthentication",
+        "security.istio.io",
+        &["v1", "v1beta1"],
+    ),
+    entry(
+        Kind::GatewayParameters,
+        "GatewayParameters",
+        "countersign.dev",
+        &["v1alpha1"],
+    ),
+];
+
+/// Kinds that exist and are not read; an empty list stands for all of the group.
+const UNSUPPORTED: &[(&str, &[&str])] = &[
+    (
+        GATEWAY_API,
+        &[
+            "TCPRoute",
+            "TLSRoute",
+            "UDPRoute",
+            "ListenerSet",
+            "BackendLBPolicy",
+        ],
+    ),
+    ("gateway.networking.x-k8s.io", &[]),
+    (
+        KGATEWAY,
+        &[
+            "DirectResponse",
+            "ListenerPolicy",
+            "HTTPListenerPolicy",
+            "BackendConfigPolicy",
+            "GatewayParameters",
+            "RoutePolicy",
+        ],
+    ),
+    (
+        "security.istio.io",
+        &["AuthorizationPolicy", "PeerAuthentication"],
+    ),
+    ("agentgateway.dev", &[]),
+    ("enterpriseagentgateway.solo.io", &[]),
+    ("enterprisekgateway.solo.io", &[]),
+    ("enterprise.gloo.solo.io", &[]),
+    ("extauth.solo.io", &[]),
+    ("ratelimit.solo.io", &[]),
+];

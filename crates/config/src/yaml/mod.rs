@@ -1,0 +1,17 @@
+//! YAML documents as trees in which every value and every key knows its place.
+//!
+//! [`parse`] reads the documents of one text; what cannot be read is reported and the rest is read all the same.
+//! [`expand`] then replaces `${VAR}` in the scalars of a document. Plain scalars are typed when somebody asks, by the core
+//! schema of YAML 1.2 ([`Scalar::typed`]). JSON is YAML.
+
+mod build;
+mod expand;
+mod node;
+mod parse;
+mod positions;
+#[cfg(test)]
+mod tests;
+
+pub use expand::{Environment, Unset, expand};
+pub use node::{Document, Key, Node, Scalar, Typed, Value};
+pub use parse::parse;
