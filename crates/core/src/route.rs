@@ -17,7 +17,8 @@ use crate::host::HostPattern;
 use crate::id::{BackendId, RequirementId, RuleId};
 use crate::origin::Origin;
 
-pub use table::{Hit, RouteTable};
+pub use matcher::whole;
+pub use table::{Hit, RouteQuery, RouteTable};
 
 /// One rule of an HTTPRoute or GRPCRoute: what happens to requests it gets.
 #[derive(Debug, Clone)]
@@ -37,6 +38,21 @@ pub struct RouteRule {
     /// Set when a policy, key set or backend that the rule depends on is
     /// missing: the rule answers 500 and this says why (decision P4).
     pub closed: Option<Arc<str>>,
+}
+
+impl RouteRule {
+    /// The backend reference that gets this request, by weight; `random` is
+    /// uniform. `None` when there are no references or all weigh nothing.
+    pub fn pick(&self, random: u32) -> Option<&WeightedBackend> {
+        let total: u64 = self.backends.iter().map(|it| u64::from(it.weight)).sum();
+        let mut left = u128::from(random) * u128::from(total) >> 32;
+        self.backends.iter().find(|it| {
+            let weight = u128::from(it.weight);
+            let taken = left < weight;
+            left = left.saturating_sub(weight);
+            taken
+        })
+    }
 }
 
 /// A `backendRefs` entry.

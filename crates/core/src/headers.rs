@@ -1,0 +1,237 @@
+//! Header hygiene: what a gateway takes off a message, and what it adds.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use smallvec::SmallVec;
+
+use crate::listener::IdentityHeaders;
+
+#[cfg(test)]
+mod tests;
+
+/// Takes the fields off a request that concern its connection alone (RFC 9110
+/// section 7.6.1), and returns the `Upgrade` that `Connection` announced.
+/// Whether that protocol is spoken is for the caller to judge; `h2c` never is.
+///
+/// `Connection` cannot name away what policies and upstreams rely on: `Host`,
+/// credentials, what describes the body, who the client is, and whatever
+/// `protected` knows by its lower-case name. Such names are passed over.
+///
+/// `TE` shrinks to `trailers` or goes. `Proxy-Authorization` is meant for the
+/// first proxy that a client meets (section 11.7.1) and goes unless
+/// `protected`. `Trailer` stays: what it announces is judged by [`filter_trailers`].
+pub fn strip_hop_by_hop(
+    headers: &mut HeaderMap,
+    protected: impl Fn(&str) -> bool,
+) -> Option<HeaderValue> {
+    let mut upgrade = None;
+    if headers.contains_key(CONNECTION) {
+        let named = connection_names(headers);
+        if named.contains(&UPGRADE) {
+            upgrade = headers.get(UPGRADE).cloned();
+        }
+        for name in named {
+            if !is_essential(name.as_str()) && !protected(name.as_str()) && name != TE {
+                headers.remove(name);
+            }
+        }
+    }
+    keep_te_trailers(headers);
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if !protected(PROXY_AUTHORIZATION.as_str()) {
+        headers.remove(PROXY_AUTHORIZATION);
+    }
+    upgrade
+}
+
+/// The same for an answer.
+pub fn strip_response_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in connection_names(headers) {
+            if !is_essential(name.as_str()) {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.remove(TE);
+    headers.remove(PROXY_AUTHENTICATE);
+    headers.remove("proxy-authentication-info");
+}
+
+/// Takes off every header that only the gateway may set, in every spelling
+/// that a backend could take for it (decision T7).
+pub fn strip_identity(headers: &mut HeaderMap, identity: &IdentityHeaders) {
+    if !identity.is_empty() {
+        remove_if(headers, |name| identity.contains(name));
+    }
+}
+
+/// Takes off what a message may not say after its body (RFC 9110 section
+/// 6.5.1): framing, routing, credentials, conditions, what describes the
+/// content, and identity headers. A recipient that merges trailers into
+/// headers would otherwise learn from them what policies never saw.
+pub fn filter_trailers(trailers: &mut HeaderMap, identity: &IdentityHeaders) {
+    if !trailers.is_empty() {
+        remove_if(trailers, |name| {
+            is_essential(name) || is_header_only(name) || identity.contains(name)
+        });
+    }
+}
+
+/// Tells the upstream about the connection: appends the peer to
+/// `X-Forwarded-For`, and sets `X-Forwarded-Proto` to `scheme` (`http` or
+/// `https`) unless a trusted peer has said it. As a gateway of Istio's does
+/// (Envoy `use_remote_address`): counted from the right, what the gateway saw
+/// itself comes first.
+pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, trusted: bool) {
+    if let Ok(value) = HeaderValue::try_from(forwarded_for(headers, peer)) {
+        headers.insert(X_FORWARDED_FOR, value);
+    }
+    let told = trusted
+        && headers
+            .get(&X_FORWARDED_PROTO)
+            .is_some_and(|it| is_scheme(it));
+    if !told && let Ok(value) = HeaderValue::from_str(scheme) {
+        headers.insert(X_FORWARDED_PROTO, value);
+    }
+}
+
+/// Whether an authority is a host with an optional port (RFC 9110 section 7.2)
+/// and nothing else: no userinfo, list, path or escape. Names are letters,
+/// digits, `-`, `.` and `_`; an IPv6 address stands in brackets.
+pub fn valid_authority(authority: &str) -> bool {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+                (address, port)
+            }
+            _ => return false,
+        },
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let named = authority.starts_with('[')
+        || (!host.is_empty()
+            && host
+                .bytes()
+                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_'))
+            && host.bytes().any(|it| it != b'.'));
+    let digits =
+        |port: &str| port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    named && (port.is_empty() || port.strip_prefix(':').is_some_and(digits))
+}
+
+/// Names in `Connection`, but not the options that are no fields.
+fn connection_names(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
+    let lines = headers.get_all(CONNECTION).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|&it| it == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect()
+}
+
+fn keep_te_trailers(headers: &mut HeaderMap) {
+    if !headers.contains_key(TE) {
+        return;
+    }
+    let trailers = headers.get_all(TE).iter().any(|line| {
+        let mut codings = line.as_bytes().split(|&it| it == b',');
+        codings.any(|it| it.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    });
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    } else {
+        headers.remove(TE);
+    }
+}
+
+fn remove_if(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let names: SmallVec<[HeaderName; 4]> = headers
+        .keys()
+        .filter(|name| unwanted(name.as_str()))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// What a peer's `Connection` cannot take from a message.
+fn is_essential(name: &str) -> bool {
+    let starts = |prefix| name.starts_with(prefix);
+    matches!(
+        name,
+        "host" | "authorization" | "cookie" | "set-cookie" | "forwarded" | "origin"
+    ) || starts("content-")
+        || starts("x-forwarded-")
+}
+
+/// What is no trailer beside [`is_essential`].
+fn is_header_only(name: &str) -> bool {
+    let starts = |prefix| name.starts_with(prefix);
+    matches!(
+        name,
+        "age"
+            | "cache-control"
+            | "connection"
+            | "date"
+            | "expect"
+            | "expires"
+            | "http2-settings"
+            | "keep-alive"
+            | "location"
+            | "max-forwards"
+            | "pragma"
+            | "range"
+            | "retry-after"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "vary"
+            | "via"
+            | "warning"
+            | "www-authenticate"
+            | "x-real-ip"
+    ) || starts("proxy-")
+        || starts("if-")
+        || starts("access-control-")
+        || starts("sec-")
+}
+
+fn is_scheme(value: &HeaderValue) -> bool {
+    matches!(value.as_bytes(), b"http" | b"https")
+}
+
+fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> Vec<u8> {
+    let mut list = Vec::with_capacity(48);
+    for line in headers.get_all(&X_FORWARDED_FOR) {
+        if !line.is_empty() {
+            list.extend_from_slice(line.as_bytes());
+            list.push(b',');
+        }
+    }
+    list.extend_from_slice(peer.to_canonical().to_string().as_bytes());
+    list
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What goes whether `Connection` names it or not.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
