@@ -1,0 +1,201 @@
+//! A client connection as the edge hands it to the proxy: who is at its other
+//! end, and which socket and listener it belongs to.
+//!
+//! A connection outlives reloads. It knows its socket by the address it was
+//! accepted on and its listener by name, and finds both again in each new
+//! configuration ([`Connection::arrival`]).
+
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use countersign_config::compiled::SocketSettings;
+use countersign_core::Arrival;
+use countersign_core::id::{ListenerId, SocketId};
+use countersign_runtime::Running;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::gate::Permit;
+
+/// One client connection. Lives on the worker that serves it; whoever goes on
+/// with it after an upgrade keeps it, for it counts against the socket's limit
+/// until it is dropped.
+#[derive(Debug)]
+pub struct Connection {
+    /// Address of the other end, or what a trusted PROXY header said
+    /// (decision P11). Never an IPv4-mapped one.
+    pub peer: IpAddr,
+    /// Our own end.
+    pub local: SocketAddr,
+    /// TLS was terminated.
+    pub tls: bool,
+    /// HTTP/2, by ALPN or by prior knowledge.
+    pub http2: bool,
+    /// Server name that the client asked for in the TLS handshake, canonical.
+    pub sni: Option<Box<str>>,
+    /// The listening address, as [`bound`] gives it.
+    bound: SocketAddr,
+    /// Name of the listener that the handshake chose.
+    listener: Option<Arc<str>>,
+    place: Cell<Option<Place>>,
+    closes: watch::Sender<Option<Instant>>,
+    _permit: Permit,
+}
+
+/// What the edge knows of a connection once its handshakes are over.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    pub(crate) peer: IpAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) bound: SocketAddr,
+    pub(crate) tls: bool,
+    pub(crate) http2: bool,
+    pub(crate) sni: Option<Box<str>>,
+    pub(crate) listener: Option<Arc<str>>,
+}
+
+/// Where a connection belongs in the configuration of one load.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    load: u64,
+    found: Option<(SocketId, Option<ListenerId>)>,
+}
+
+impl Connection {
+    pub(crate) fn new(inbound: Inbound, permit: Permit) -> Connection {
+        let Inbound {
+            peer,
+            local,
+            bound,
+            tls,
+            http2,
+            sni,
+            listener,
+        } = inbound;
+        Connection {
+            peer: peer.to_canonical(),
+            local,
+            tls,
+            http2,
+            sni,
+            bound,
+            listener,
+            place: Cell::new(None),
+            closes: watch::Sender::new(None),
+            _permit: permit,
+        }
+    }
+
+    /// What [`countersign_core::prepare`] asks of a connection. `None` when
+    /// this configuration has no such socket or listener any more: the request
+    /// belongs to nobody, and the edge closes the connection after its answer.
+    pub fn arrival(&self, running: &Running) -> Option<Arrival<'_>> {
+        let (socket, tls) = self.find(running)?;
+        Some(Arrival {
+            socket,
+            tls,
+            sni: self.sni.as_deref(),
+            peer: self.peer,
+        })
+    }
+
+    /// Limits and timeouts of its socket in this configuration.
+    pub fn settings<'r>(&self, running: &'r Running) -> Option<&'r SocketSettings> {
+        let (socket, _) = self.find(running)?;
+        running.compiled.sockets.get(socket.0 as usize)
+    }
+
+    /// Whether it is being closed: it gets no further requests, and what runs
+    /// has until [`Connection::ended`].
+    pub fn closing(&self) -> bool {
+        self.closes.borrow().is_some()
+    }
+
+    /// Comes when whatever still runs on it must be cut off: at shutdown or
+    /// after its socket went away, each time with the drain bound behind it.
+    /// Upgraded connections end by this as well.
+    pub async fn ended(&self) {
+        let mut closes = self.closes.subscribe();
+        // Cannot fail while `self` keeps the sender.
+        let at = closes
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|at| *at);
+        match at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks for its end, at the latest at this time. An earlier end stays.
+    pub(crate) fn close(&self, at: Instant) {
+        self.closes.send_if_modified(|closes| {
+            let sooner = closes.is_none_or(|it| at < it);
+            if sooner {
+                *closes = Some(at);
+            }
+            sooner
+        });
+    }
+
+    /// Comes when it is asked to end.
+    pub(crate) async fn asked_to_close(&self) {
+        let mut closes = self.closes.subscribe();
+        if closes.wait_for(Option::is_some).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// The same answer for one load, worked out once.
+    fn find(&self, running: &Running) -> Option<(SocketId, Option<ListenerId>)> {
+        match self.place.get() {
+            Some(place) if place.load == running.load => place.found,
+            _ => {
+                let found = self.locate(running);
+                self.place.set(Some(Place {
+                    load: running.load,
+                    found,
+                }));
+                found
+            }
+        }
+    }
+
+    fn locate(&self, running: &Running) -> Option<(SocketId, Option<ListenerId>)> {
+        let id = socket_at(&running.compiled.sockets, self.bound)?;
+        let snapshot = &running.compiled.snapshot;
+        let socket = snapshot
+            .socket(id)
+            .filter(|socket| socket.tls == self.tls)?;
+        let Some(name) = &self.listener else {
+            return Some((id, None));
+        };
+        let named = |id: &&ListenerId| snapshot.listener(**id).is_some_and(|it| it.name == *name);
+        let listener = socket.listeners.iter().find(named)?;
+        Some((id, Some(*listener)))
+    }
+}
+
+/// The addresses that a socket listens on. Unspecified ones are all one: `[::]`
+/// takes IPv4 as well.
+pub(crate) fn bound(settings: &SocketSettings) -> Vec<SocketAddr> {
+    let every = settings.addresses.iter().any(IpAddr::is_unspecified);
+    if every || settings.addresses.is_empty() {
+        return vec![SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), settings.port)];
+    }
+    settings
+        .addresses
+        .iter()
+        .map(|address| SocketAddr::new(*address, settings.port))
+        .collect()
+}
+
+/// The socket that listens on an address as [`bound`] gives it.
+pub(crate) fn socket_at(sockets: &[SocketSettings], address: SocketAddr) -> Option<SocketId> {
+    (0u32..)
+        .zip(sockets)
+        .find(|(_, settings)| settings.port == address.port() && bound(settings).contains(&address))
+        .map(|(id, _)| SocketId(id))
+}
