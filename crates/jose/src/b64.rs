@@ -5,10 +5,22 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-/// Decodes a part of a token. `None` for anything but the one spelling of the bytes: two spellings
-/// of one token would have two digests, and caches and deny lists go by the digest.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
+use crate::error::TokenError;
+
+/// Decodes a part of a token, in the one spelling that its bytes have: two spellings of one token
+/// would have two digests, and caches and deny lists go by the digest.
+///
+/// # Errors
+/// [`TokenError::NotCanonical`] when laxer decoders would take it, else `invalid`.
+pub(crate) fn decode(part: &str, invalid: TokenError) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| {
+        let packed: String = part.split_ascii_whitespace().collect();
+        if LAX.decode(packed).is_ok() {
+            TokenError::NotCanonical
+        } else {
+            invalid
+        }
+    })
 }
 
 /// Decodes a member of a key. Padding is let through, as Envoy does: a published key has no second
@@ -20,6 +32,14 @@ pub(crate) fn decode_key_member(text: &str) -> Option<Vec<u8>> {
 const PADDING_OPTIONAL: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What Envoy's decoder takes, white space aside.
+const LAX: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 #[cfg(test)]
@@ -37,14 +57,32 @@ mod tests {
             ("Zm9v", b"foo"),
         ];
         for (text, bytes) in good {
-            assert_eq!(decode(text).as_deref(), Some(*bytes), "{text}");
+            assert_eq!(
+                decode(text, TokenError::PayloadBase64).as_deref(),
+                Ok(*bytes),
+                "{text}"
+            );
+        }
+        let other_spellings = [
+            "AA==", "AAA=", "AA=", "AB", "AAB", "Zm9v\n", " Zm9v", "Zm 9v", "Zm9v\r\n", "-_9=",
+        ];
+        for text in other_spellings {
+            assert_eq!(
+                decode(text, TokenError::PayloadBase64),
+                Err(TokenError::NotCanonical),
+                "{text:?}"
+            );
         }
         let bad = [
-            "A", "AAAAA", "AA==", "AAA=", "AA=", "AB", "AAB", "+_8", "-/8", "Zm9v\n", " Zm9v",
-            "Zm 9v", "Zm9v=", "====", "é", "\0", "Zm9v.", "Zm9v\r\n",
+            "A", "AAAAA", "+_8", "-/8", "Zm9v=", "====", "A===", "é", "\0", "Zm9v.", "AA=A",
+            "\"AA\"",
         ];
         for text in bad {
-            assert_eq!(decode(text), None, "{text:?}");
+            assert_eq!(
+                decode(text, TokenError::PayloadBase64),
+                Err(TokenError::PayloadBase64),
+                "{text:?}"
+            );
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Reads a claims set and checks the types of `iss`, `sub`, `jti`, `iat`, `nbf`, `exp` and
+    /// Reads a claims set and checks the types of `iss`, `sub`, `iat`, `nbf`, `exp`, `jti` and
     /// `aud`. A claim of the wrong type is an error even where nobody asks for it, as in Envoy.
     ///
     /// # Errors
@@ -27,17 +27,19 @@ impl Claims {
             JsonProblem::Syntax | JsonProblem::TooDeep => TokenError::PayloadJson,
         })?;
         root.as_object().ok_or(TokenError::PayloadJson)?;
-        for name in ["iss", "sub", "jti"] {
-            if root.get(name).is_some_and(|claim| claim.as_str().is_none()) {
-                return Err(TokenError::ClaimNotString(name));
-            }
-        }
+        must_be_text(&root, "iss")?;
+        must_be_text(&root, "sub")?;
+        let iat = seconds(&root, "iat")?;
+        let nbf = seconds(&root, "nbf")?;
+        let exp = seconds(&root, "exp")?;
+        must_be_text(&root, "jti")?;
+        let audiences = audiences(root.get("aud"))?;
         Ok(Self {
-            iat: seconds(&root, "iat")?,
-            nbf: seconds(&root, "nbf")?,
-            exp: seconds(&root, "exp")?,
-            audiences: audiences(root.get("aud"))?,
             root,
+            audiences,
+            exp,
+            nbf,
+            iat,
         })
     }
 
@@ -116,6 +118,13 @@ impl fmt::Debug for Claims {
             .map(|(name, _)| name);
         f.write_str("Claims ")?;
         f.debug_set().entries(names).finish()
+    }
+}
+
+fn must_be_text(root: &Value, name: &'static str) -> Result<(), TokenError> {
+    match root.get(name) {
+        None | Some(Value::String(_)) => Ok(()),
+        Some(_) => Err(TokenError::ClaimNotString(name)),
     }
 }
 

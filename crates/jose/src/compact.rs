@@ -39,9 +39,9 @@ impl<'a> Jws<'a> {
         content: impl FnOnce(&[u8]) -> Result<T, TokenError>,
     ) -> Result<(Self, T), TokenError> {
         let header = Header::parse(parts.header)?;
-        let payload = b64::decode(parts.payload).ok_or(TokenError::PayloadBase64)?;
+        let payload = b64::decode(parts.payload, TokenError::PayloadBase64)?;
         let content = content(&payload)?;
-        let signature = b64::decode(parts.signature).ok_or(TokenError::SignatureBase64)?;
+        let signature = b64::decode(parts.signature, TokenError::SignatureBase64)?;
         let jws = Self {
             signed: parts.signed,
             payload: parts.payload,

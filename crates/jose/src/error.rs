@@ -18,7 +18,11 @@ pub enum TokenError {
     /// Not three non-empty parts between two dots: an opaque or encrypted token, or a cut one.
     #[error("the token does not have three parts: it is opaque, encrypted or damaged")]
     Format,
-    /// The header is not base64url (RFC 7515 section 2): padding, `+`, `/`, stray bits.
+    /// A part is base64url in another spelling than the one RFC 7515 section 2 allows: padding,
+    /// white space, stray bits at the end. Laxer decoders take it; then one token has many digests.
+    #[error("the token's base64url has padding, white space or stray bits")]
+    NotCanonical,
+    /// The header is not base64url: `+`, `/`, a foreign character, an impossible length.
     #[error("the token's header is not base64url")]
     HeaderBase64,
     /// The header is not a JSON object.
@@ -126,7 +130,7 @@ impl TokenError {
             Self::AudienceRefused => "Audiences in Jwt are not allowed",
             Self::KeysUnavailable => "Jwks remote fetch is failed",
             Self::NoMatchingKey => "Jwks doesn't have key to match kid or alg from Jwt",
-            Self::Critical | Self::BadSignature => "Jwt verification fails",
+            Self::NotCanonical | Self::Critical | Self::BadSignature => "Jwt verification fails",
         })
     }
 
@@ -136,6 +140,7 @@ impl TokenError {
             Self::Missing => "jwt_missing",
             Self::TooLarge => "jwt_too_large",
             Self::Format => "jwt_format",
+            Self::NotCanonical => "jwt_base64_not_canonical",
             Self::HeaderBase64 => "jwt_header_base64",
             Self::HeaderJson => "jwt_header_json",
             Self::HeaderDuplicate => "jwt_header_duplicate_member",
@@ -168,5 +173,105 @@ impl TokenError {
             Self::AudienceRefused => 403,
             _ => 401,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const ALL: [TokenError; 27] = [
+        TokenError::Missing,
+        TokenError::TooLarge,
+        TokenError::Format,
+        TokenError::NotCanonical,
+        TokenError::HeaderBase64,
+        TokenError::HeaderJson,
+        TokenError::HeaderDuplicate,
+        TokenError::AlgMissing,
+        TokenError::AlgUnsupported,
+        TokenError::KidNotString,
+        TokenError::Critical,
+        TokenError::PayloadBase64,
+        TokenError::PayloadJson,
+        TokenError::PayloadDuplicate,
+        TokenError::ClaimNotString("iss"),
+        TokenError::ClaimNotInteger("exp"),
+        TokenError::ClaimNotPositive64("nbf"),
+        TokenError::AudNotStrings,
+        TokenError::SignatureBase64,
+        TokenError::AlgNotAllowed,
+        TokenError::IssuerUnknown,
+        TokenError::NotYetValid,
+        TokenError::Expired,
+        TokenError::AudienceRefused,
+        TokenError::KeysUnavailable,
+        TokenError::NoMatchingKey,
+        TokenError::BadSignature,
+    ];
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let codes: HashSet<&str> = ALL.iter().map(TokenError::code).collect();
+        assert_eq!(codes.len(), ALL.len());
+        for code in codes {
+            assert!(code.starts_with("jwt_"), "{code}");
+            assert!(
+                code.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn messages_for_logs_follow_the_house_rules() {
+        for error in ALL {
+            let text = error.to_string();
+            assert!(
+                text.starts_with(char::is_lowercase)
+                    && !text.ends_with('.')
+                    && !text.contains('\n'),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn bodies_are_those_of_envoy() {
+        let bodies = [
+            (
+                TokenError::ClaimNotString("sub"),
+                "Jwt payload [sub] field is not a string",
+            ),
+            (
+                TokenError::ClaimNotInteger("exp"),
+                "Jwt payload [exp] field is not an integer",
+            ),
+            (
+                TokenError::ClaimNotPositive64("iat"),
+                "Jwt payload [iat] field is not a positive 64 bit integer",
+            ),
+            (
+                TokenError::Format,
+                "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
+            ),
+            (TokenError::Expired, "Jwt is expired"),
+        ];
+        for (error, body) in bodies {
+            assert_eq!(error.message(), body);
+        }
+        assert!(ALL.iter().all(
+            |error| error.message().starts_with("Jw") || *error == TokenError::AudienceRefused
+        ));
+    }
+
+    #[test]
+    fn only_the_audience_is_forbidden() {
+        let forbidden: Vec<_> = ALL.iter().filter(|error| error.status() == 403).collect();
+        assert_eq!(forbidden, [&TokenError::AudienceRefused]);
+        assert!(ALL.iter().all(|error| matches!(error.status(), 401 | 403)));
     }
 }

@@ -31,7 +31,7 @@ impl Header {
     }
 
     pub(crate) fn parse(segment: &str) -> Result<Self, TokenError> {
-        let json = b64::decode(segment).ok_or(TokenError::HeaderBase64)?;
+        let json = b64::decode(segment, TokenError::HeaderBase64)?;
         let header = Value::parse(&json).map_err(|error| match error.problem() {
             JsonProblem::DuplicateMember => TokenError::HeaderDuplicate,
             JsonProblem::Syntax | JsonProblem::TooDeep => TokenError::HeaderJson,
@@ -54,5 +54,69 @@ impl Header {
             kid: kid.filter(|kid| !kid.is_empty()).map(Into::into),
             typ: header.get("typ").and_then(Value::as_str).map(Into::into),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn parse(json: &str) -> Result<Header, TokenError> {
+        Header::parse(&URL_SAFE_NO_PAD.encode(json))
+    }
+
+    #[test]
+    fn a_header_selects_a_key() {
+        let header =
+            parse(r#" {"typ":"at+jwt","kid":"k","alg":"ES256","jku":"https://evil.test","x":{}} "#)
+                .unwrap();
+        assert_eq!(
+            (header.alg(), header.kid(), header.typ()),
+            (Alg::ES256, Some("k"), Some("at+jwt"))
+        );
+        let header = parse(r#"{"alg":"RS256","kid":"","typ":null}"#).unwrap();
+        assert_eq!((header.kid(), header.typ()), (None, None));
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_honoured_is_refused() {
+        let cases = [
+            ("", TokenError::HeaderJson),
+            ("null", TokenError::HeaderJson),
+            ("[]", TokenError::HeaderJson),
+            (r#"{"alg":"RS256"},"#, TokenError::HeaderJson),
+            (
+                r#"{"alg":"none","alg":"RS256"}"#,
+                TokenError::HeaderDuplicate,
+            ),
+            (
+                r#"{"alg":"RS256","jwk":{"n":1,"n":2}}"#,
+                TokenError::HeaderDuplicate,
+            ),
+            ("{}", TokenError::AlgMissing),
+            (r#"{"alg":null}"#, TokenError::AlgMissing),
+            (r#"{"alg":["RS256"]}"#, TokenError::AlgMissing),
+            (r#"{"alg":"none"}"#, TokenError::AlgUnsupported),
+            (r#"{"alg":"NONE"}"#, TokenError::AlgUnsupported),
+            (r#"{"alg":"rs256"}"#, TokenError::AlgUnsupported),
+            (r#"{"alg":"ES256K"}"#, TokenError::AlgUnsupported),
+            (r#"{"alg":"RS256","kid":null}"#, TokenError::KidNotString),
+            (r#"{"alg":"RS256","kid":1}"#, TokenError::KidNotString),
+            (r#"{"alg":"RS256","crit":[]}"#, TokenError::Critical),
+            (
+                r#"{"alg":"RS256","crit":["exp"],"exp":1}"#,
+                TokenError::Critical,
+            ),
+            (r#"{"alg":"RS256","crit":null}"#, TokenError::Critical),
+            (r#"{"alg":"RS256","b64":true}"#, TokenError::Critical),
+        ];
+        for (json, error) in cases {
+            assert_eq!(parse(json), Err(error), "{json}");
+        }
+        assert_eq!(Header::parse("e30+"), Err(TokenError::HeaderBase64));
+        assert_eq!(Header::parse("e30="), Err(TokenError::NotCanonical));
     }
 }

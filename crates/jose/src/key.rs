@@ -24,7 +24,8 @@ impl Key {
         self.kid.as_deref()
     }
 
-    /// Type and size in words, for messages: `RSA 2048`, `EC P-256`, `Ed25519`, `symmetric`.
+    /// Type and size in words, for messages: `RSA 2048` (`RSA` alone for unusual sizes),
+    /// `EC P-256`, `Ed25519`, `symmetric`.
     pub const fn kind(&self) -> &'static str {
         self.kind
     }
@@ -47,12 +48,7 @@ impl Key {
         let bound: &[Alg] = match &stated {
             None => family.algs,
             Some(alg) if family.algs.contains(alg) => std::slice::from_ref(alg),
-            Some(alg) => {
-                return Err(format!(
-                    "`alg` is `{alg}`, which a key of type {} cannot be used with",
-                    family.kind
-                ));
-            }
+            Some(alg) => return Err(material.misfit(*alg, family.kind)),
         };
         let verifiers: Option<_> = bound
             .iter()
@@ -161,6 +157,18 @@ impl Material<'_> {
                 kind: "symmetric",
                 algs: symmetric_algs(secret.len())?,
             }),
+        }
+    }
+
+    fn misfit(&self, alg: Alg, kind: &str) -> String {
+        match self {
+            Self::Symmetric(secret) if alg.is_symmetric() => {
+                format!(
+                    "a symmetric key of {} bytes is too short for `{alg}`",
+                    secret.len()
+                )
+            }
+            _ => format!("`alg` is `{alg}`, which a key of type {kind} cannot be used with"),
         }
     }
 
@@ -295,6 +303,3 @@ fn bit_length(number: &[u8]) -> usize {
         .first()
         .map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
-
-#[cfg(test)]
-mod tests;

@@ -64,3 +64,6 @@ const fn alg_of(curve: Curve) -> Alg {
 }
 
 const BEGIN: &str = "-----BEGIN ";
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,12 @@
 //! Runs the shared JWT corpus (Wycheproof, RFC vectors, jwt_verify_lib, generated attacks) through
 //! the public API.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a corpus that cannot be read must fail the test, with its reason"
+)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
