@@ -47,6 +47,8 @@ fn visible(text: &str) -> String {
         match c {
             '\t' => out.push(' '),
             '\n' => out.push_str("\\n"),
+            // A byte order mark has no width: it would only shift what stands below it.
+            '\u{feff}' => {}
             c if c.is_control() || is_bidi(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }

@@ -1,5 +1,7 @@
 //! Which kinds are read, which are refused, and which are passed over.
 
+use crate::read::distance;
+
 /// A kind that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names of the kinds say it all")]
@@ -31,6 +33,9 @@ pub enum Class {
     Unsupported,
     /// No kind of a group that is read; a misspelling, most likely.
     Unknown,
+    /// The group is misspelt, or missing; this is the one that must be meant. An error: passed over as foreign, the object
+    /// would protect nothing.
+    WrongGroup(&'static str),
     /// Of a group that has nothing to do with us: passed over.
     Foreign,
 }
@@ -42,7 +47,7 @@ struct Entry {
     versions: &'static [&'static str],
 }
 
-/// What becomes of an object of this group and kind. Names are compared as Kubernetes does: by letter case too.
+/// What becomes of an object of this group and kind. Letter case counts, as in Kubernetes.
 pub fn classify(group: &str, kind: &str) -> Class {
     if let Some(entry) = KINDS
         .iter()
@@ -56,11 +61,32 @@ pub fn classify(group: &str, kind: &str) -> Class {
     {
         return Class::Unsupported;
     }
-    // The core group is everybody's: Pods and ServiceAccounts lie beside what is ours.
-    if group.is_empty() || !KINDS.iter().any(|entry| entry.group == group) {
-        return Class::Foreign;
+    if !group.is_empty() && kinds_of(group).next().is_some() {
+        return Class::Unknown;
     }
-    Class::Unknown
+    // The core group is everybody's: Pods and ServiceAccounts lie beside what is ours.
+    meant(group, kind).map_or(Class::Foreign, Class::WrongGroup)
+}
+
+/// The group that must be meant by one that is not known.
+fn meant(group: &str, kind: &str) -> Option<&'static str> {
+    const TYPOS: usize = 2;
+    if group.is_empty() {
+        let known = groups().find(|(_, kinds)| kinds.contains(&kind));
+        return known.map(|(group, _)| group);
+    }
+    groups()
+        .map(|(known, _)| known)
+        .filter(|known| !known.is_empty() && distance(group, known) <= TYPOS)
+        .min_by_key(|known| distance(group, known))
+}
+
+/// Every group, with some of its kinds.
+fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    let known = KINDS
+        .iter()
+        .map(|entry| (entry.group, std::slice::from_ref(&entry.name)));
+    known.chain(UNSUPPORTED.iter().copied())
 }
 
 /// The names of the kinds of one group that are read.

@@ -223,44 +223,43 @@ fn headless(node: &Node, version: bool, kind: bool) -> Diagnostic {
 
 /// The kind of an object that is to be read; says what becomes of any other.
 fn accept(head: &Head, diags: &mut Diagnostics) -> Option<Kind> {
-    let (kind, group) = (&*head.kind, &*head.group);
-    let of_group = if group.is_empty() {
-        "of the core group".to_owned()
-    } else {
-        format!("of {}", quoted(group))
+    let (kind, group) = (quoted(&head.kind), &*head.group);
+    let named = match group {
+        "" => format!("{kind} of the core group"),
+        _ => format!("{kind} of {}", quoted(group)),
     };
-    match classify(group, kind) {
+    let diagnostic = match classify(group, &head.kind) {
         Class::Known(known) => return version(known, head, diags),
         Class::Foreign => {
-            let message = format!(
-                "{} {of_group} is passed over: nothing here reads it",
-                quoted(kind)
-            );
-            diags.push(Diagnostic::note("foreign-kind", message).at(head.kind_span));
+            let message = format!("{named} is passed over: nothing here reads it");
+            Diagnostic::note("foreign-kind", message).at(head.kind_span)
+        }
+        Class::WrongGroup(meant) => {
+            Diagnostic::error("unknown-group", format!("there is no {named}"))
+                .at(head.version_span)
+                .help(format!("did you mean a version of `{meant}`?"))
         }
         Class::Unsupported => {
-            let message = format!(
-                "{} {of_group} is not supported yet: refusing to start without enforcing it",
-                quoted(kind)
-            );
-            let error = Diagnostic::error("unsupported-kind", message).at(head.kind_span);
-            diags.push(error.help("remove the object, if what it asks for is not needed here"));
+            let message =
+                format!("{named} is not supported yet: refusing to start without enforcing it");
+            Diagnostic::error("unsupported-kind", message)
+                .at(head.kind_span)
+                .help("remove the object, if what it asks for is not needed here")
         }
-        Class::Unknown => {
-            let kinds: Vec<_> = kinds_of(group).collect();
-            let help = match nearest(kind, &kinds) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the kinds that are read are `{}`", kinds.join("`, `")),
-            };
-            let message = format!("unknown kind {} {of_group}", quoted(kind));
-            diags.push(
-                Diagnostic::error("unknown-kind", message)
-                    .at(head.kind_span)
-                    .help(help),
-            );
-        }
-    }
+        Class::Unknown => Diagnostic::error("unknown-kind", format!("unknown kind {named}"))
+            .at(head.kind_span)
+            .help(known_kinds(&head.kind, group)),
+    };
+    diags.push(diagnostic);
     None
+}
+
+fn known_kinds(kind: &str, group: &str) -> String {
+    let kinds: Vec<_> = kinds_of(group).collect();
+    match nearest(kind, &kinds) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the kinds that are read are `{}`", kinds.join("`, `")),
+    }
 }
 
 fn version(kind: Kind, head: &Head, diags: &mut Diagnostics) -> Option<Kind> {

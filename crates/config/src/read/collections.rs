@@ -56,7 +56,7 @@ pub fn list_in<T>(
         };
         if !length.contains(&items.len()) {
             let message = format!("this list has {} items", items.len());
-            let help = format!("write {}", bounds(&length, usize::MAX, " items"));
+            let help = format!("write {}", bounds(&length, "item"));
             diags.push(
                 Diagnostic::error("out-of-range", message)
                     .at(node.span)

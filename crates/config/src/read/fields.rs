@@ -14,6 +14,8 @@ pub struct Fields<'n, 'd> {
     span: Span,
     at: &'static str,
     asked: Vec<&'static str>,
+    /// What nobody asks for is somebody else's business.
+    lenient: bool,
     diags: &'d mut Diagnostics,
     /// What to restore in the collector, if this is the root of an object.
     outer: Option<Option<ObjectRef>>,
@@ -31,6 +33,7 @@ impl<'n, 'd> Fields<'n, 'd> {
             span: node.span,
             at,
             asked: Vec::new(),
+            lenient: false,
             diags,
             outer: None,
         })
@@ -53,6 +56,7 @@ impl<'n, 'd> Fields<'n, 'd> {
             span: node.span,
             at,
             asked: Vec::new(),
+            lenient: false,
             diags,
             outer,
         }
@@ -171,6 +175,15 @@ impl<'n, 'd> Fields<'n, 'd> {
             .map(|(key, _)| key.span)
     }
 
+    /// The keys that nobody has asked for so far. They are the caller's now, and no error any more: for mappings that are
+    /// shared with other programs.
+    pub fn rest(&mut self) -> Vec<&'n Key> {
+        self.lenient = true;
+        let keys = self.entries.iter().map(|(key, _)| key);
+        keys.filter(|key| !self.asked.contains(&&*key.text))
+            .collect()
+    }
+
     /// Where the mapping stands.
     pub fn span(&self) -> Span {
         self.span
@@ -199,7 +212,7 @@ impl<'n, 'd> Fields<'n, 'd> {
 impl Drop for Fields<'_, '_> {
     fn drop(&mut self) {
         for (key, _) in self.entries {
-            if self.asked.contains(&&*key.text) {
+            if self.lenient || self.asked.contains(&&*key.text) {
                 continue;
             }
             let message = format!("unknown field {} in {}", quoted(&key.text), quoted(self.at));

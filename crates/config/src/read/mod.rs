@@ -37,4 +37,4 @@ pub use fields::Fields;
 pub use names::{dns_label, dns_subdomain, header_name, hostname, port, precise_hostname};
 pub use scalars::{any_string, boolean, choice, int_in, invalid, parsed, string, string_of};
 
-pub(crate) use suggest::nearest;
+pub(crate) use suggest::{distance, nearest};

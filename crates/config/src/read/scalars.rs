@@ -18,53 +18,47 @@ pub fn any_string(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
     string_of(0..=usize::MAX)(node, diags)
 }
 
-/// A string whose length in bytes lies in a range. The message never shows it.
+/// A string whose length in characters lies in a range. The message never shows it.
 pub fn string_of(
     length: RangeInclusive<usize>,
 ) -> impl Fn(&Node, &mut Diagnostics) -> Option<Arc<str>> {
     move |node, diags| {
         let scalar = scalar(node, "a string", diags)?;
-        match scalar.typed() {
-            Typed::String => {}
-            Typed::Null => {
-                wrong_type(
-                    node,
-                    "a string",
-                    "write a text, or `\"\"` for an empty one",
-                    diags,
-                );
-                return None;
-            }
-            _ => {
-                wrong_type(node, "a string", "put it in quotes", diags);
-                return None;
-            }
-        }
-        if length.contains(&scalar.text.len()) {
-            return Some(Arc::clone(&scalar.text));
-        }
-        let (message, help) = if scalar.text.is_empty() {
-            (
-                "this string must not be empty".to_owned(),
-                "write a text, or leave the field out".to_owned(),
-            )
-        } else {
-            let message = format!(
-                "this string of {} bytes has the wrong length",
-                scalar.text.len()
-            );
-            (
-                message,
-                format!("write {}", bounds(&length, usize::MAX, " bytes")),
-            )
+        let help = match scalar.typed() {
+            Typed::String => return of_length(node, scalar, &length, diags),
+            Typed::Null => "write a text, or `\"\"` for an empty one",
+            Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) => "put it in quotes",
         };
-        diags.push(
-            Diagnostic::error("invalid-value", message)
-                .at(node.span)
-                .help(help),
-        );
+        wrong_type(node, "a string", help, diags);
         None
     }
+}
+
+fn of_length(
+    node: &Node,
+    scalar: &Scalar,
+    length: &RangeInclusive<usize>,
+    diags: &mut Diagnostics,
+) -> Option<Arc<str>> {
+    let count = scalar.text.chars().count();
+    if length.contains(&count) {
+        return Some(Arc::clone(&scalar.text));
+    }
+    let (message, help) = if count == 0 {
+        (
+            "this string must not be empty".into(),
+            "write a text".into(),
+        )
+    } else {
+        let help = format!("write {}", bounds(length, "character"));
+        (format!("this string has {count} characters"), help)
+    };
+    diags.push(
+        Diagnostic::error("out-of-range", message)
+            .at(node.span)
+            .help(help),
+    );
+    None
 }
 
 /// `true` or `false`.
@@ -221,12 +215,12 @@ fn wrong_type(node: &Node, expected: &str, help: &str, diags: &mut Diagnostics) 
 }
 
 /// `from 2 to 16 items`, `at least 1 item`, `at most 16 items`.
-pub(super) fn bounds(range: &RangeInclusive<usize>, max: usize, unit: &str) -> String {
-    let (low, high) = (*range.start(), *range.end());
-    match (low, high) {
-        (low, high) if high == max => format!("at least {low}{unit}"),
-        (0, high) => format!("at most {high}{unit}"),
-        (low, high) if low == high => format!("exactly {low}{unit}"),
-        (low, high) => format!("from {low} to {high}{unit}"),
+pub(super) fn bounds(range: &RangeInclusive<usize>, unit: &str) -> String {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    match (*range.start(), *range.end()) {
+        (low, usize::MAX) => format!("at least {low} {unit}{}", plural(low)),
+        (0, high) => format!("at most {high} {unit}{}", plural(high)),
+        (low, high) if low == high => format!("exactly {low} {unit}{}", plural(low)),
+        (low, high) => format!("from {low} to {high} {unit}s"),
     }
 }

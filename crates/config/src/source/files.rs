@@ -139,6 +139,26 @@ impl Files {
     }
 }
 
+impl Pos {
+    /// The position that follows a stretch of text which begins at this one.
+    pub(crate) fn after(self, text: &str) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut pos = self;
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let breaks = c == '\n' || (c == '\r' && chars.peek() != Some(&'\n'));
+            if breaks {
+                pos.line = pos.line.saturating_add(1);
+                pos.column = 1;
+            } else {
+                pos.column = pos.column.saturating_add(1);
+            }
+        }
+        pos.byte = pos.byte.saturating_add(count(text.len()));
+        pos
+    }
+}
+
 impl Span {
     /// From the start of this one to the end of a later one of the same text.
     pub fn to(self, later: Self) -> Self {

@@ -1,6 +1,8 @@
 //! Parser events to trees, within bounds.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, ScalarStyle, Span as Marks, Tag};
@@ -19,9 +21,7 @@ const MAX_ALIASED: usize = 100_000;
 
 /// Builds the tree of one document.
 pub(super) struct Builder<'a> {
-    positions: &'a Positions,
-    /// Characters of the document that the parser was not given.
-    skipped: usize,
+    positions: &'a Positions<'a>,
     diags: &'a mut Diagnostics,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
@@ -35,7 +35,7 @@ pub(super) struct Builder<'a> {
 }
 
 struct Anchored {
-    node: Node,
+    node: Rc<Node>,
     size: usize,
     depth: usize,
 }
@@ -43,8 +43,8 @@ struct Anchored {
 /// A collection that has not ended.
 struct Frame {
     anchor: usize,
-    start: usize,
-    end: usize,
+    /// From its beginning to the end of its last value so far.
+    at: Range<usize>,
     items: Items,
 }
 
@@ -73,21 +73,16 @@ enum Pending {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
-        positions: &'a Positions,
-        skipped: usize,
-        diags: &'a mut Diagnostics,
-    ) -> Self {
+    pub(super) fn new(positions: &'a Positions<'a>, diags: &'a mut Diagnostics) -> Self {
         Self {
             positions,
-            skipped,
             diags,
             stack: Vec::new(),
             anchors: HashMap::new(),
             roots: Vec::new(),
             nodes: 0,
             aliased: 0,
-            last: skipped,
+            last: 0,
             sound: true,
         }
     }
@@ -99,40 +94,27 @@ impl<'a> Builder<'a> {
 
     /// Reports what makes the document unreadable.
     pub(super) fn report(&mut self, diagnostic: Diagnostic, at: usize) {
-        let at = at + self.skipped;
+        // At the end of a document, the last thing in it says more than the nothing after it.
+        let at = at.min(self.positions.last());
         self.fail(diagnostic, self.positions.span(at, at + 1));
     }
 
     /// Takes one event. False: the rest of the document is not wanted.
     pub(super) fn event(&mut self, event: Event<'_>, marks: Marks) -> bool {
-        let (start, end) = (
-            marks.start.index() + self.skipped,
-            marks.end.index() + self.skipped,
-        );
+        let at = marks.start.index()..marks.end.index();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalar(&text, style, anchor, tag.as_deref(), start, end);
+                self.scalar(&text, style, anchor, tag.as_deref(), at);
             }
             Event::SequenceStart(anchor, tag) => {
-                self.open(
-                    Items::Sequence(Vec::new()),
-                    anchor,
-                    tag.as_deref(),
-                    start,
-                    end,
-                );
+                self.open(Items::Sequence(Vec::new()), anchor, tag.as_deref(), at);
             }
             Event::MappingStart(anchor, tag) => {
-                self.open(
-                    Items::Mapping(Entries::default()),
-                    anchor,
-                    tag.as_deref(),
-                    start,
-                    end,
-                );
+                let entries = Items::Mapping(Entries::default());
+                self.open(entries, anchor, tag.as_deref(), at);
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(start, end),
-            Event::Alias(anchor) => self.alias(anchor, start, end),
+            Event::SequenceEnd | Event::MappingEnd => self.close(at),
+            Event::Alias(anchor) => self.alias(anchor, at),
             Event::DocumentEnd
             | Event::DocumentStart(_)
             | Event::StreamStart
@@ -148,24 +130,25 @@ impl<'a> Builder<'a> {
         style: ScalarStyle,
         anchor: usize,
         tag: Option<&Tag>,
-        start: usize,
-        end: usize,
+        at: Range<usize>,
     ) {
-        let plain = style == ScalarStyle::Plain;
-        // The parser places a value that is not there at whatever follows it, which may be lines away.
-        let empty = plain && text.is_empty() && tag.is_none();
-        let (start, end) = if empty {
-            (self.last, self.last)
-        } else {
-            (start, end)
+        let at = match style {
+            // The parser places a value that is not there at whatever follows it, which may be lines away.
+            ScalarStyle::Plain if text.is_empty() && tag.is_none() => self.gap(),
+            ScalarStyle::Plain => at,
+            // It ends a quoted or a block scalar at whatever follows it.
+            _ => at.start..self.positions.trim(at.start, at.end),
         };
-        let span = self.span(start, end);
-        let plain = match tag.map(|tag| core_tag(tag)) {
-            None => plain,
+        let span = self.span(&at);
+        let plain = match tag.map(core_tag) {
+            None => style == ScalarStyle::Plain,
             Some(Some("str")) => false,
             Some(Some("null" | "bool" | "int" | "float")) => true,
             Some(_) => return self.unknown_tag(tag, span),
         };
+        if !self.count(1, span) {
+            return;
+        }
         let scalar = Scalar {
             text: text.into(),
             plain,
@@ -175,15 +158,21 @@ impl<'a> Builder<'a> {
             span,
             value: Value::Scalar(scalar),
         };
-        if self.count(1, span) {
-            self.last = self.last.max(end);
-            self.keep(anchor, &node);
-            self.place(node, end);
+        self.last = self.last.max(at.end);
+        self.keep(anchor, &node);
+        self.place(node, at.end);
+    }
+
+    /// Where a value that is not there would be: at its dash, or after its key.
+    fn gap(&self) -> Range<usize> {
+        match self.positions.dash(self.last) {
+            Some(dash) => dash..dash + 1,
+            None => self.last..self.last,
         }
     }
 
-    fn open(&mut self, items: Items, anchor: usize, tag: Option<&Tag>, start: usize, end: usize) {
-        let span = self.span(start, end);
+    fn open(&mut self, items: Items, anchor: usize, tag: Option<&Tag>, at: Range<usize>) {
+        let span = self.span(&at);
         if tag.is_some_and(|tag| !matches!(core_tag(tag), Some("map" | "seq"))) {
             return self.unknown_tag(tag, span);
         }
@@ -191,25 +180,20 @@ impl<'a> Builder<'a> {
             return self.too_deep(span);
         }
         if self.count(1, span) {
-            self.last = self.last.max(end);
-            self.stack.push(Frame {
-                anchor,
-                start,
-                end: end.max(start),
-                items,
-            });
+            self.last = self.last.max(at.end);
+            self.stack.push(Frame { anchor, at, items });
         }
     }
 
-    fn close(&mut self, start: usize, end: usize) {
+    fn close(&mut self, at: Range<usize>) {
         let Some(frame) = self.stack.pop() else {
             return;
         };
         // A block collection ends where its last value does; the parser's mark is that of the next token.
-        let end = if end > start {
-            frame.end.max(end)
+        let end = if at.is_empty() {
+            frame.at.end
         } else {
-            frame.end
+            frame.at.end.max(at.end)
         };
         self.last = self.last.max(end);
         let value = match frame.items {
@@ -217,23 +201,21 @@ impl<'a> Builder<'a> {
             Items::Mapping(entries) => Value::Mapping(self.merged(entries)),
         };
         let node = Node {
-            span: self.span(frame.start, end),
+            span: self.span(&(frame.at.start..end)),
             value,
         };
         self.keep(frame.anchor, &node);
         self.place(node, end);
     }
 
-    fn alias(&mut self, anchor: usize, start: usize, end: usize) {
-        let span = self.span(start, end);
+    fn alias(&mut self, anchor: usize, at: Range<usize>) {
+        let span = self.span(&at);
         let Some(anchored) = self.anchors.get(&anchor) else {
-            let error = Diagnostic::error(
-                "alias-loop",
-                "this alias stands inside the value it refers to",
-            );
-            return self.fail(error.help("write the value out"), span);
+            let message = "this alias stands inside the value it refers to";
+            let error = Diagnostic::error("alias-loop", message).help("write the value out");
+            return self.fail(error, span);
         };
-        let (size, depth, node) = (anchored.size, anchored.depth, anchored.node.clone());
+        let (size, depth, node) = (anchored.size, anchored.depth, Rc::clone(&anchored.node));
         if self.stack.len() + depth > MAX_DEPTH {
             return self.too_deep(span);
         }
@@ -241,16 +223,13 @@ impl<'a> Builder<'a> {
         if self.aliased > MAX_ALIASED {
             let message =
                 format!("the aliases of this document add more than {MAX_ALIASED} values");
-            let help =
-                "an alias copies all it refers to: write out fewer of them, or split the document";
-            return self.fail(
-                Diagnostic::error("alias-expansion", message).help(help),
-                span,
-            );
+            let help = "an alias copies all it refers to: use fewer, or split the document";
+            let error = Diagnostic::error("alias-expansion", message).help(help);
+            return self.fail(error, span);
         }
         if self.count(size, span) {
-            self.last = self.last.max(end);
-            self.place(node, end);
+            self.last = self.last.max(at.end);
+            self.place(Node::clone(&node), at.end);
         }
     }
 
@@ -263,7 +242,7 @@ impl<'a> Builder<'a> {
             }
             return;
         };
-        frame.end = frame.end.max(end);
+        frame.at.end = frame.at.end.max(end);
         match &mut frame.items {
             Items::Sequence(items) => items.push(node),
             Items::Mapping(entries) => match std::mem::take(&mut entries.key) {
@@ -312,13 +291,14 @@ impl<'a> Builder<'a> {
     }
 
     fn keep(&mut self, anchor: usize, node: &Node) {
-        if anchor > 0 {
-            let (size, depth) = extent(node);
-            let node = node.clone();
-            // A copy is kept, so it counts: anchors around anchors would else be quadratic.
-            if self.count(size, node.span) {
-                self.anchors.insert(anchor, Anchored { node, size, depth });
-            }
+        if anchor == 0 {
+            return;
+        }
+        let (size, depth) = extent(node);
+        // The copy counts: anchors inside of anchors would else be quadratic.
+        if self.count(size, node.span) {
+            let node = Rc::new(node.clone());
+            self.anchors.insert(anchor, Anchored { node, size, depth });
         }
     }
 
@@ -344,7 +324,11 @@ impl<'a> Builder<'a> {
     }
 
     fn unknown_tag(&mut self, tag: Option<&Tag>, span: Span) {
-        let tag = tag.map(ToString::to_string).unwrap_or_default();
+        let tag = match tag {
+            Some(tag) if tag.is_yaml_core_schema() => format!("!!{}", tag.suffix),
+            Some(tag) => tag.to_string(),
+            None => String::new(),
+        };
         let message = format!("unknown tag {}", quoted(&tag));
         self.fail(
             Diagnostic::error("unknown-tag", message).help("leave it out, or put a text in quotes"),
@@ -357,8 +341,8 @@ impl<'a> Builder<'a> {
         self.diags.push(diagnostic.at(span));
     }
 
-    fn span(&self, start: usize, end: usize) -> Span {
-        self.positions.span(start, end)
+    fn span(&self, at: &Range<usize>) -> Span {
+        self.positions.span(at.start, at.end)
     }
 }
 
@@ -366,7 +350,8 @@ impl<'a> Builder<'a> {
 fn key(node: Node, entries: &mut Entries, diags: &mut Diagnostics) -> Pending {
     let Value::Scalar(scalar) = node.value else {
         let error = Diagnostic::error("key-not-string", "a key must be a string").at(node.span);
-        diags.push(error.help("write a text before the colon"));
+        let help = "write a text before the colon; render templates such as `{{ … }}` first";
+        diags.push(error.help(help));
         return Pending::Refused;
     };
     if scalar.plain && &*scalar.text == "<<" {

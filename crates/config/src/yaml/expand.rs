@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::node::{Node, Scalar, Typed, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
-use crate::source::{Files, Pos, Span};
+use crate::source::{Files, Span};
 
 /// Looks a variable up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -160,25 +160,10 @@ fn narrow(files: &Files, span: Span, after: &str) -> Span {
     let Some((before, _)) = source.split_once(&needle) else {
         return span;
     };
-    let start = advance(span.start, before);
+    let start = span.start.after(before);
     Span {
         file: span.file,
         start,
-        end: advance(start, &needle),
-    }
-}
-
-fn advance(from: Pos, over: &str) -> Pos {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let breaks = over.matches('\n').count();
-    let tail = over.rsplit('\n').next().unwrap_or_default().chars().count();
-    Pos {
-        byte: from.byte + count(over.len()),
-        line: from.line + count(breaks),
-        column: if breaks == 0 {
-            from.column + count(tail)
-        } else {
-            1 + count(tail)
-        },
+        end: start.after(&needle),
     }
 }

@@ -11,6 +11,7 @@ mod parse;
 mod positions;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use expand::{Environment, Unset, expand};
 pub use node::{Document, Key, Node, Scalar, Typed, Value};
