@@ -1,7 +1,5 @@
 //! What a decision reads beside its snapshot, and what it asks for.
 
-use std::sync::Arc;
-
 use countersign_jose::{Claims, KeySet, Verified};
 
 use crate::id::ProviderId;
@@ -18,7 +16,7 @@ pub trait Facts {
         provider: ProviderId,
         generation: u64,
         token: &str,
-    ) -> Option<Arc<Verified<Claims>>>;
+    ) -> Option<Verified<Claims>>;
 }
 
 /// State of a provider's key set.

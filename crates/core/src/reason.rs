@@ -68,15 +68,25 @@ pub enum Reason {
 impl Reason {
     /// One of each, for documentation and tests over the whole list.
     pub fn all() -> Vec<Reason> {
-        use Reason::*;
-        let mut all = vec![
-            Ok, BadRequest, BadPath, MethodRefused, NoListener, Misdirected, RouteNotFound,
-            PolicyConfiguration, TokenMissing, KeysUnavailable { body: "Jwks remote fetch is failed" },
-            IdentitiesDiffer, ClaimNotHeader, NoBackend, Redirect, Preflight, UpstreamUnavailable,
-            UpstreamReset, Timeout, ClientTimeout, HeadersTooLarge, BodyTooLarge, TokenLapsed, Overloaded,
+        use Reason as R;
+        use TokenError as T;
+        let plain = [
+            R::Ok, R::BadRequest, R::BadPath, R::MethodRefused, R::NoListener, R::Misdirected,
+            R::RouteNotFound, R::PolicyConfiguration, R::TokenMissing,
+            R::KeysUnavailable { body: "Jwks remote fetch is failed" }, R::IdentitiesDiffer,
+            R::ClaimNotHeader, R::NoBackend, R::Redirect, R::Preflight, R::UpstreamUnavailable,
+            R::UpstreamReset, R::Timeout, R::ClientTimeout, R::HeadersTooLarge, R::BodyTooLarge,
+            R::TokenLapsed, R::Overloaded,
         ];
-        all.extend(TokenError::all().iter().cloned().map(Token));
-        all
+        let tokens = [
+            T::TooLarge, T::Format, T::NotCanonical, T::HeaderBase64, T::HeaderJson,
+            T::HeaderDuplicate, T::AlgMissing, T::AlgUnsupported, T::KidNotString, T::Critical,
+            T::PayloadBase64, T::PayloadJson, T::PayloadDuplicate, T::ClaimNotString("sub"),
+            T::ClaimNotInteger("exp"), T::ClaimNotPositive64("exp"), T::AudNotStrings,
+            T::SignatureBase64, T::AlgNotAllowed, T::IssuerUnknown, T::NotYetValid, T::Expired,
+            T::AudienceRefused, T::NoMatchingKey, T::BadSignature,
+        ];
+        plain.into_iter().chain(tokens.into_iter().map(R::Token)).collect()
     }
 
     /// Stable name for logs, metrics and `explain`.

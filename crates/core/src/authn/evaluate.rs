@@ -34,7 +34,7 @@ pub struct Accepted {
     /// Generation of the keys that verified it.
     pub generation: u64,
     /// What it says.
-    pub claims: Arc<Verified<Claims>>,
+    pub claims: Verified<Claims>,
     /// The token itself when it was verified just now, for the edge to remember.
     pub fresh: Option<Box<str>>,
 }
@@ -217,7 +217,7 @@ impl<'r> Evaluation<'r> {
             };
         }
         match self.verify(text, provider, rule.provider, keys, context.now) {
-            Ok((claims, generation)) => accept(Arc::new(claims), generation, Some(text.into())),
+            Ok((claims, generation)) => accept(claims, generation, Some(text.into())),
             Err(Stop::Reason(reason)) => Tried::Rejected(reason),
             Err(Stop::Need(need)) => Tried::Need(need),
         }

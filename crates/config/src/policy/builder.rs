@@ -1,0 +1,65 @@
+//! Collects providers and requirements under their numbers.
+
+use std::sync::Arc;
+
+use countersign_core::authn::Requirement;
+use countersign_core::id::{ProviderId, RequirementId};
+use countersign_core::origin::Origin;
+use countersign_core::provider::Provider;
+use countersign_jose::{Audiences, Expect, ZeroExp};
+
+use crate::compiled::KeySource;
+
+/// Providers, their keys and requirements, as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    pub(super) providers: Vec<Provider>,
+    pub(super) keys: Vec<KeySource>,
+    pub(super) requirements: Vec<Requirement>,
+}
+
+/// What makes a provider.
+pub(super) struct NewProvider {
+    pub(super) origin: Arc<Origin>,
+    pub(super) name: Arc<str>,
+    pub(super) issuer: Option<Arc<str>>,
+    pub(super) audiences: Audiences,
+    pub(super) zero_exp: ZeroExp,
+    /// Seconds.
+    pub(super) skew: u64,
+    pub(super) keys: KeySource,
+    /// Body of refusals while the keys cannot be had (decision T10).
+    pub(super) unavailable: &'static str,
+}
+
+impl Builder {
+    pub(super) fn provider(&mut self, new: NewProvider) -> ProviderId {
+        let id = ProviderId(number(self.providers.len()));
+        self.providers.push(Provider {
+            origin: new.origin,
+            name: new.name,
+            expect: Expect {
+                issuer: new.issuer.as_deref().map(Into::into),
+                audiences: new.audiences,
+                skew: new.skew,
+                zero_exp: new.zero_exp,
+                ..Expect::default()
+            },
+            remote: matches!(new.keys, KeySource::Remote(_)),
+            unavailable: new.unavailable,
+        });
+        self.keys.push(new.keys);
+        id
+    }
+
+    pub(super) fn requirement(&mut self, requirement: Requirement) -> RequirementId {
+        let id = RequirementId(number(self.requirements.len()));
+        self.requirements.push(requirement);
+        id
+    }
+}
+
+/// Counts of one load fit: its texts are bounded.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

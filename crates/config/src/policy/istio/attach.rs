@@ -1,0 +1,288 @@
+//! Which RequestAuthentications hold on which gateway, and what they demand together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::authn::{Missing, Requirement, TokenRule};
+use countersign_core::backend::Ca;
+use countersign_core::id::{ProviderId, RequirementId};
+use countersign_core::origin::Origin;
+use countersign_jose::{Audiences, ZeroExp};
+
+use super::rule::{JwtRule, Keys};
+use super::spec::{Authentication, Target, authentication};
+use crate::compiled::{AddressGuard, KeyLocation, KeySource, RemoteKeys};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::object::Kind;
+use crate::policy::builder::{Builder, NewProvider};
+use crate::policy::{GatewayInfo, GatewayKey, Mesh, Scene};
+
+/// Seconds by which clocks may differ, as in Envoy (decision T11).
+const SKEW: u64 = 60;
+/// istiod's refresh interval.
+const REFRESH: Duration = Duration::from_secs(20 * 60);
+
+/// What each gateway got.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Attached {
+    gateways: BTreeMap<GatewayKey, (RequirementId, Vec<Arc<str>>)>,
+}
+
+impl Attached {
+    pub(in crate::policy) fn of(&self, gateway: &GatewayKey) -> Option<RequirementId> {
+        self.gateways.get(gateway).map(|(id, _)| *id)
+    }
+
+    pub(in crate::policy) fn demands(&self, gateway: &GatewayKey) -> Vec<Arc<str>> {
+        self.gateways
+            .get(gateway)
+            .map(|(_, demands)| demands.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// Reads all of them and attaches each to its gateways.
+pub(in crate::policy) fn attach(
+    scene: &Scene<'_>,
+    mesh: &Mesh,
+    builder: &mut Builder,
+    diags: &mut Diagnostics,
+) -> Attached {
+    let policies: Vec<Authentication<'_>> = scene
+        .objects
+        .of(Kind::RequestAuthentication)
+        .filter_map(|object| authentication(object, diags))
+        .collect();
+    let mut compiled: Vec<Vec<(Option<Arc<str>>, TokenRule)>> = Vec::new();
+    for policy in &policies {
+        report_reach(policy, scene, mesh, diags);
+        compiled.push(rules(policy, scene.guard, builder));
+    }
+    let mut attached = Attached::default();
+    let mut known: HashMap<Vec<usize>, RequirementId> = HashMap::new();
+    for gateway in &scene.gateways {
+        let applying: Vec<usize> = (0..policies.len())
+            .filter(|index| {
+                policies
+                    .get(*index)
+                    .is_some_and(|it| applies(it, gateway, mesh))
+            })
+            .collect();
+        let with_rules = |it: &usize| compiled.get(*it).is_some_and(|rules| !rules.is_empty());
+        if !applying.iter().any(with_rules) {
+            continue;
+        }
+        let demands = applying
+            .iter()
+            .filter_map(|it| policies.get(*it))
+            .flat_map(demands)
+            .collect();
+        let id = match known.get(&applying) {
+            Some(id) => *id,
+            None => {
+                let id = builder.requirement(merge(&applying, &policies, &compiled));
+                known.insert(applying, id);
+                id
+            }
+        };
+        attached.gateways.insert(gateway.key.clone(), (id, demands));
+    }
+    attached
+}
+
+/// All rules of the policies concatenated and stably sorted by issuer, as istiod does.
+fn merge(
+    applying: &[usize],
+    policies: &[Authentication<'_>],
+    compiled: &[Vec<(Option<Arc<str>>, TokenRule)>],
+) -> Requirement {
+    let mut rules: Vec<&(Option<Arc<str>>, TokenRule)> = applying
+        .iter()
+        .filter_map(|it| compiled.get(*it))
+        .flatten()
+        .collect();
+    rules.sort_by(|a, b| a.0.cmp(&b.0));
+    let rules: Vec<TokenRule> = rules.into_iter().map(|(_, rule)| rule.clone()).collect();
+    let first = applying.first().and_then(|it| policies.get(*it));
+    let origin = first.map(|it| Arc::new(it.object.origin.clone()));
+    let origin = origin.or_else(|| rules.first().map(|rule| rule.origin.clone()));
+    Requirement::new(
+        origin.unwrap_or_else(nowhere),
+        rules,
+        Missing::Anonymous,
+        true,
+    )
+}
+
+/// A requirement has rules, and rules have origins; this is for the type only.
+fn nowhere() -> Arc<Origin> {
+    let empty: Arc<str> = "".into();
+    Arc::new(Origin {
+        kind: "RequestAuthentication",
+        namespace: empty.clone(),
+        name: empty.clone(),
+        part: empty.clone(),
+        file: empty,
+        line: 0,
+    })
+}
+
+fn rules(
+    policy: &Authentication<'_>,
+    guard: AddressGuard,
+    builder: &mut Builder,
+) -> Vec<(Option<Arc<str>>, TokenRule)> {
+    let object = policy.object;
+    let number = |(index, rule): (usize, &crate::read::Spanned<JwtRule>)| {
+        let origin = object
+            .origin
+            .part(format!("jwtRules[{index}]"), rule.span.start.line);
+        let origin = Arc::new(origin);
+        let provider = provider(&rule.value, &origin, index, guard, builder);
+        let token_rule = TokenRule {
+            origin,
+            provider,
+            sources: rule.sources.clone(),
+            forward: rule.forward,
+            payload_header: rule.payload_header.clone(),
+            claim_headers: rule.claim_headers.clone(),
+            required: rule.required,
+        };
+        (rule.issuer.clone(), token_rule)
+    };
+    policy.rules.iter().enumerate().map(number).collect()
+}
+
+fn provider(
+    rule: &JwtRule,
+    origin: &Arc<Origin>,
+    index: usize,
+    guard: AddressGuard,
+    builder: &mut Builder,
+) -> ProviderId {
+    let remote = |location| {
+        KeySource::Remote(RemoteKeys {
+            location,
+            connect: None,
+            ca: Ca::System,
+            refresh: REFRESH,
+            timeout: rule.timeout,
+            retries: 0,
+            backoff: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(10),
+            after_failure: Duration::from_secs(10),
+            wait_first: true,
+            guard,
+        })
+    };
+    let keys = match &rule.keys {
+        Keys::Inline(set) => KeySource::Inline(set.clone()),
+        Keys::Url(url) => remote(KeyLocation::Jwks(url.clone())),
+        Keys::Issuer(issuer) => remote(KeyLocation::Discovery(issuer.clone())),
+    };
+    builder.provider(NewProvider {
+        origin: origin.clone(),
+        name: format!("{}/{}/{index}", origin.namespace, origin.name).into(),
+        issuer: rule.issuer.clone(),
+        audiences: audiences(&rule.audiences),
+        // `exp: 0` never expires, as in Envoy.
+        zero_exp: ZeroExp::Never,
+        skew: SKEW,
+        keys,
+        unavailable: "Jwt verification fails",
+    })
+}
+
+/// Compared without scheme and trailing slash, as Envoy does.
+fn audiences(listed: &[Arc<str>]) -> Audiences {
+    match listed {
+        [] => Audiences::Any,
+        some => Audiences::istio(some.iter().map(|it| &**it)),
+    }
+}
+
+/// Whether a policy holds on a gateway (the reference's section 7).
+fn applies(policy: &Authentication<'_>, gateway: &GatewayInfo, mesh: &Mesh) -> bool {
+    let own = policy.object.namespace == gateway.key.namespace;
+    let root = policy.object.namespace == mesh.root_namespace;
+    match &policy.target {
+        Target::Namespace => own || root,
+        Target::Labels(labels) => {
+            (own || root)
+                && labels
+                    .iter()
+                    .all(|(key, value)| gateway.labels.get(&key.text) == Some(value))
+        }
+        // A reference reaches into its own namespace only, from the root namespace too.
+        Target::References(targets) => {
+            own && targets
+                .iter()
+                .any(|it| &*it.kind == "Gateway" && it.name == gateway.key.name)
+        }
+    }
+}
+
+/// Never silent: a policy that holds nowhere, and one that lets strangers in.
+fn report_reach(
+    policy: &Authentication<'_>,
+    scene: &Scene<'_>,
+    mesh: &Mesh,
+    diags: &mut Diagnostics,
+) {
+    let object = policy.object;
+    let reached = scene
+        .gateways
+        .iter()
+        .any(|gateway| applies(policy, gateway, mesh));
+    if !reached {
+        let message = format!(
+            "this policy protects nothing here, because {}",
+            why_unreached(policy)
+        );
+        let warning = Diagnostic::warning("policy-without-target", message).at(object.name_span);
+        let help = "put it in the Gateway's namespace, with a targetRef or labels of that Gateway";
+        diags.push(warning.about(object.reference()).help(help));
+        return;
+    }
+    if !policy.rules.is_empty() && policy.rules.iter().all(|rule| !rule.required) {
+        let message = "requests without a token are let through: a RequestAuthentication only judges the tokens that are there";
+        let note = Diagnostic::warning("anonymous-allowed", message).at(object.name_span);
+        let help = "add `presence: REQUIRED` to a rule if a token must be there";
+        diags.push(note.about(object.reference()).help(help));
+    }
+}
+
+fn why_unreached(policy: &Authentication<'_>) -> String {
+    let namespace = &policy.object.namespace;
+    match &policy.target {
+        Target::Namespace => format!("no Gateway lies in namespace `{namespace}`"),
+        Target::Labels(labels) => {
+            let labels: Vec<String> = labels
+                .iter()
+                .map(|(key, value)| format!("{}={value}", key.text))
+                .collect();
+            format!(
+                "no Gateway that it can reach has the labels `{}`",
+                labels.join(",")
+            )
+        }
+        Target::References(targets) => {
+            let names: Vec<String> = targets
+                .iter()
+                .map(|it| format!("{} {namespace}/{}", it.kind, it.name))
+                .collect();
+            format!("there is no {}", names.join(" and no "))
+        }
+    }
+}
+
+fn demands(policy: &Authentication<'_>) -> Vec<Arc<str>> {
+    let object = policy.object;
+    let name = format!("{}/{}", object.namespace, object.name);
+    let mut demands: Vec<Arc<str>> = vec![format!("valid-tokens:{name}").into()];
+    if policy.rules.iter().any(|rule| rule.required) {
+        demands.push(format!("token-present:{name}").into());
+    }
+    demands
+}

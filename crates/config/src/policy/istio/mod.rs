@@ -1,0 +1,7 @@
+//! Istio's RequestAuthentication.
+
+mod attach;
+mod rule;
+mod spec;
+
+pub(super) use attach::{Attached, attach};

@@ -1,0 +1,121 @@
+//! What Istio's and kgateway's token rules have in common: names of headers
+//! that claims go to, claim paths, and URLs of key sets.
+
+use std::sync::Arc;
+
+use countersign_core::authn::ClaimHeader;
+use countersign_jose::KeySet;
+use http::{HeaderName, Uri};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::read::{header_name, invalid, string_of};
+use crate::yaml::{Node, Value};
+
+/// Headers that frame or route a request: a claim there would change more than
+/// who is calling. `authorization` and `cookie` belong to the client.
+const RESERVED: &[&str] = &[
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A header that a claim may be copied to.
+pub(super) fn output_header(node: &Node, diags: &mut Diagnostics) -> Option<HeaderName> {
+    let name = header_name(node, diags)?;
+    if RESERVED.contains(&name.as_str()) {
+        let help = "choose a header of your own, such as `x-user-id`";
+        invalid(node, "cannot be set from a claim", help, diags);
+        return None;
+    }
+    Some(name)
+}
+
+/// A claim, with the steps of its path split at dots as Envoy does.
+pub(super) fn claim_path(node: &Node, diags: &mut Diagnostics) -> Option<Box<[Box<str>]>> {
+    let claim = string_of(1..=2048)(node, diags)?;
+    if claim.split('.').any(str::is_empty) {
+        let help = "write the claim's name, or a path such as `realm.name`";
+        invalid(
+            node,
+            "is not a claim: there is an empty step between its dots",
+            help,
+            diags,
+        );
+        return None;
+    }
+    Some(claim.split('.').map(Into::into).collect())
+}
+
+/// Joins a header and a claim that were both good.
+pub(super) fn claim_header(
+    header: Option<HeaderName>,
+    path: Option<Box<[Box<str>]>>,
+) -> Option<ClaimHeader> {
+    Some(ClaimHeader {
+        header: header?,
+        path: path?,
+    })
+}
+
+/// An `http` or `https` URL with a host, without user information.
+pub(super) fn url(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
+    let text = string_of(1..=2048)(node, diags)?;
+    let parsed: Option<Uri> = text.parse().ok();
+    let good = parsed.as_ref().is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri
+                .authority()
+                .is_some_and(|it| !it.host().is_empty() && !it.as_str().contains('@'))
+    });
+    if good {
+        return Some(text);
+    }
+    let help = "write a URL such as `https://idp.example.com/keys`";
+    invalid(node, "is not an http or https URL with a host", help, diags);
+    None
+}
+
+/// The text of a scalar, wherever it was checked already.
+pub(super) fn text_of(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
+    }
+}
+
+/// Keys that were left out, and sets without any (decision T8).
+pub(super) fn report_keys(node: &Node, set: &KeySet, diags: &mut Diagnostics) {
+    for key in set.skipped() {
+        let kid = key
+            .kid
+            .as_deref()
+            .map(|kid| format!(" (kid `{kid}`)"))
+            .unwrap_or_default();
+        let message = format!("key {}{kid} cannot be used: {}", key.index, key.reason);
+        let warning = Diagnostic::warning("key-skipped", message).at(node.span);
+        diags.push(
+            warning
+                .help("tokens signed with it get 401; the other keys work")
+                .private(),
+        );
+    }
+    if set.is_empty() {
+        let message = "this key set has no usable key, so every token of this issuer gets 401";
+        let warning = Diagnostic::warning("no-usable-key", message).at(node.span);
+        diags.push(
+            warning
+                .help("add a key of at least RSA 2048, P-256 or Ed25519")
+                .private(),
+        );
+    }
+}
