@@ -6,6 +6,7 @@
 pub mod compiled;
 pub mod diagnostic;
 pub mod object;
+pub mod policy;
 pub mod read;
 pub mod source;
 pub mod yaml;
