@@ -1,0 +1,101 @@
+//! Counters and gauges, rendered in Prometheus' text format.
+//!
+//! Each worker counts in a [`Shard`] of its own, whose lock nobody else wants except a scrape. Label values come from
+//! the configuration and from closed lists; a shard that has seen too many of them counts further ones as `_other`.
+
+mod render;
+mod shard;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use countersign_core::UnixTime;
+use tokio::time::Instant;
+
+pub use shard::{Labels, OpenConnection, Shard};
+
+/// Everything that is counted.
+#[derive(Default)]
+pub struct Metrics {
+    shards: Mutex<BTreeMap<usize, Arc<Shard>>>,
+    control: Mutex<Control>,
+}
+
+/// What the control runtime counts.
+#[derive(Default)]
+struct Control {
+    providers: BTreeMap<Arc<str>, Fetches>,
+    reloads: BTreeMap<&'static str, u64>,
+    loaded: Option<UnixTime>,
+}
+
+#[derive(Default)]
+struct Fetches {
+    results: BTreeMap<&'static str, u64>,
+    fresh: Option<Instant>,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The shard of a worker; the same one for the same number.
+    pub fn shard(&self, worker: usize) -> Arc<Shard> {
+        lock(&self.shards).entry(worker).or_default().clone()
+    }
+
+    /// All of it, in Prometheus' text format 0.0.4 (`text/plain; version=0.0.4`).
+    pub fn render(&self) -> String {
+        let shards: Vec<Arc<Shard>> = lock(&self.shards).values().cloned().collect();
+        let mut out = String::new();
+        render::requests(&mut out, &shard::Totals::over(&shards));
+        render::control(&mut out, &lock(&self.control), Instant::now());
+        out
+    }
+
+    /// These are the providers whose keys are fetched; numbers of others are dropped.
+    pub(crate) fn providers<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) {
+        let mut control = lock(&self.control);
+        let mut before = std::mem::take(&mut control.providers);
+        control.providers = names
+            .map(|name| (name.clone(), before.remove(name).unwrap_or_default()))
+            .collect();
+    }
+
+    /// One attempt to fetch the keys of these providers has ended.
+    pub(crate) fn fetched(&self, names: &[Arc<str>], result: &'static str) {
+        self.each(names, |provider| {
+            *provider.results.entry(result).or_default() += 1
+        });
+    }
+
+    /// The keys of these providers were current at this moment.
+    pub(crate) fn fresh(&self, names: &[Arc<str>], at: Instant) {
+        self.each(names, |provider| provider.fresh = Some(at));
+    }
+
+    /// A reload has ended.
+    pub(crate) fn reloaded(&self, result: &'static str) {
+        *lock(&self.control).reloads.entry(result).or_default() += 1;
+    }
+
+    /// A configuration was put in force.
+    pub(crate) fn loaded(&self, at: UnixTime) {
+        lock(&self.control).loaded = Some(at);
+    }
+
+    fn each(&self, names: &[Arc<str>], change: impl Fn(&mut Fetches)) {
+        let mut control = lock(&self.control);
+        for name in names {
+            if let Some(provider) = control.providers.get_mut(name) {
+                change(provider);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,175 @@
+//! Prometheus' text format, version 0.0.4.
+
+use std::fmt::Write as _;
+
+use tokio::time::Instant;
+
+use super::Control;
+use super::shard::{BOUNDS, Series, Totals};
+
+/// Requests and connections.
+pub(super) fn requests(out: &mut String, totals: &Totals) {
+    family(
+        out,
+        "countersign_requests_total",
+        "counter",
+        "Requests, by what became of them.",
+    );
+    for ((listener, route), series) in &totals.requests {
+        for (status, reason, count) in &series.outcomes {
+            let labels = labels(&[
+                ("listener", listener),
+                ("route", route),
+                ("status", &status.to_string()),
+                ("reason", reason),
+            ]);
+            line(out, "countersign_requests_total", &labels, *count);
+        }
+    }
+    family(
+        out,
+        "countersign_request_seconds",
+        "histogram",
+        "From a request's headers to the end of its answer.",
+    );
+    for ((listener, route), series) in &totals.requests {
+        histogram(out, &[("listener", listener), ("route", route)], series);
+    }
+    family(
+        out,
+        "countersign_connections",
+        "gauge",
+        "Open client connections.",
+    );
+    for (listener, open) in &totals.connections {
+        line(
+            out,
+            "countersign_connections",
+            &labels(&[("listener", listener)]),
+            *open,
+        );
+    }
+}
+
+/// Keys, reloads and the build.
+pub(super) fn control(out: &mut String, control: &Control, now: Instant) {
+    family(
+        out,
+        "countersign_jwks_age_seconds",
+        "gauge",
+        "Time since a provider's keys were fetched with success.",
+    );
+    for (name, provider) in &control.providers {
+        if let Some(fresh) = provider.fresh {
+            let age = now.saturating_duration_since(fresh).as_secs_f64();
+            line(
+                out,
+                "countersign_jwks_age_seconds",
+                &labels(&[("provider", name)]),
+                age,
+            );
+        }
+    }
+    family(
+        out,
+        "countersign_jwks_fetch_total",
+        "counter",
+        "Attempts to fetch a provider's keys, by result.",
+    );
+    for (name, provider) in &control.providers {
+        for (result, count) in &provider.results {
+            line(
+                out,
+                "countersign_jwks_fetch_total",
+                &labels(&[("provider", name), ("result", result)]),
+                *count,
+            );
+        }
+    }
+    family(
+        out,
+        "countersign_reload_total",
+        "counter",
+        "Configuration reloads, by result.",
+    );
+    for (result, count) in &control.reloads {
+        line(
+            out,
+            "countersign_reload_total",
+            &labels(&[("result", result)]),
+            *count,
+        );
+    }
+    let help = "When the configuration in force was loaded, in seconds since 1970.";
+    family(
+        out,
+        "countersign_config_load_timestamp_seconds",
+        "gauge",
+        help,
+    );
+    if let Some(loaded) = control.loaded {
+        line(
+            out,
+            "countersign_config_load_timestamp_seconds",
+            "",
+            loaded.0,
+        );
+    }
+    family(
+        out,
+        "countersign_build_info",
+        "gauge",
+        "Always 1; its label says which build this is.",
+    );
+    line(
+        out,
+        "countersign_build_info",
+        &labels(&[("version", env!("CARGO_PKG_VERSION"))]),
+        1,
+    );
+}
+
+fn histogram(out: &mut String, names: &[(&str, &str)], series: &Series) {
+    let bounds = BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+    let mut total = 0;
+    for (bound, count) in bounds.zip(series.buckets) {
+        total += count;
+        let labels = labels(&[names, &[("le", &bound)]].concat());
+        line(out, "countersign_request_seconds_bucket", &labels, total);
+    }
+    line(
+        out,
+        "countersign_request_seconds_sum",
+        &labels(names),
+        series.seconds,
+    );
+    line(
+        out,
+        "countersign_request_seconds_count",
+        &labels(names),
+        total,
+    );
+}
+
+fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a string does not fail.
+    let _ok = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(out: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
+    let _ok = writeln!(out, "{name}{labels} {value}");
+}
+
+fn labels(pairs: &[(&str, &str)]) -> String {
+    let pair = |(name, value): &(&str, &str)| {
+        let value = value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        format!("{name}=\"{value}\"")
+    };
+    format!(
+        "{{{}}}",
+        pairs.iter().map(pair).collect::<Vec<_>>().join(",")
+    )
+}
