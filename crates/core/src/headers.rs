@@ -96,10 +96,8 @@ pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, trusted: boo
     if let Ok(value) = HeaderValue::try_from(forwarded_for(headers, peer)) {
         headers.insert(X_FORWARDED_FOR, value);
     }
-    let told = trusted
-        && headers
-            .get(&X_FORWARDED_PROTO)
-            .is_some_and(|it| is_scheme(it));
+    let mut told = headers.get_all(&X_FORWARDED_PROTO).iter();
+    let told = trusted && told.next().is_some_and(is_scheme) && told.next().is_none();
     if !told && let Ok(value) = HeaderValue::from_str(scheme) {
         headers.insert(X_FORWARDED_PROTO, value);
     }

@@ -35,10 +35,17 @@ impl Normalization {
     }
 }
 
-/// A path that must not be forwarded, whatever the mode.
+/// A path that must not be forwarded. Displays what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadPath(&'static str);
+
+impl BadPath {
+    /// One more thing that can be wrong with a path.
+    pub(crate) const fn new(detail: &'static str) -> BadPath {
+        BadPath(detail)
+    }
+}
 
 /// The path as it is matched and forwarded. Borrows when there is nothing to do,
 /// which is the common case. `*`, the target of a server-wide OPTIONS, stays.
@@ -168,6 +175,8 @@ impl Writer {
             self.out.push(b'/');
         }
         self.segment = self.out.len();
+        // No escape reaches across a slash, and the place may be gone by now.
+        self.bare = None;
     }
 
     /// Takes the segment back if it is a dot segment, and with `..` the one

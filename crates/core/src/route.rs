@@ -45,7 +45,7 @@ impl RouteRule {
     /// uniform. `None` when there are no references or all weigh nothing.
     pub fn pick(&self, random: u32) -> Option<&WeightedBackend> {
         let total: u64 = self.backends.iter().map(|it| u64::from(it.weight)).sum();
-        let mut left = u128::from(random) * u128::from(total) >> 32;
+        let mut left = (u128::from(random) * u128::from(total)) >> 32;
         self.backends.iter().find(|it| {
             let weight = u128::from(it.weight);
             let taken = left < weight;

@@ -4,10 +4,11 @@ use http::Uri;
 use http::header::{HOST, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, PercentEncode, utf8_percent_encode};
 
 use super::{HeaderEdits, Mirror, PathEdit, Redirect, Rewrite};
 use crate::host;
+use crate::path::BadPath;
 
 impl HeaderEdits {
     /// Whether there is nothing to do.
@@ -70,11 +71,12 @@ impl Redirect {
 impl PathEdit {
     /// The new path. A replaced prefix keeps exactly one slash between its
     /// replacement and what follows, and the result is never empty; a path
-    /// without the prefix stays as it is.
+    /// without the prefix stays as it is. What a configured text holds and a
+    /// path may not is escaped, `?` and `#` too.
     pub fn apply(&self, path: &str) -> String {
         let (from, to) = match self {
-            PathEdit::Full(path) => return rooted(path.to_string()),
-            PathEdit::Prefix { from, to } => (trimmed(from), trimmed(to)),
+            PathEdit::Full(path) => return rooted(encoded(path).to_string()),
+            PathEdit::Prefix { from, to } => (trimmed(from), encoded(trimmed(to))),
         };
         match path.strip_prefix(from) {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => rooted(format!("{to}{rest}")),
@@ -86,36 +88,33 @@ impl PathEdit {
 impl Rewrite {
     /// Changes host and path of a request on its way to the backend. The query
     /// stays.
-    pub fn apply(&self, parts: &mut Parts) {
-        if let Some(host) = &self.host
-            && let Ok(value) = HeaderValue::from_str(host)
-        {
-            parts.headers.insert(HOST, value);
-        }
-        let path = self.path.as_ref().and_then(|edit| {
-            let path = edit.apply(parts.uri.path());
-            path_and_query(with_query(path, parts.uri.query()))
-        });
-        let authority = match (&self.host, parts.uri.authority()) {
-            (Some(host), Some(_)) => Authority::try_from(&**host).ok(),
-            _ => None,
-        };
-        if path.is_none() && authority.is_none() {
-            return;
-        }
+    ///
+    /// # Errors
+    /// [`BadPath`] when the new target is too long to be sent, or the host is
+    /// none. The request must not go on: it still has its old path.
+    pub fn apply(&self, parts: &mut Parts) -> Result<(), BadPath> {
         let mut uri = parts.uri.clone().into_parts();
-        uri.path_and_query = path.or(uri.path_and_query);
-        uri.authority = authority.or(uri.authority);
-        if let Ok(uri) = Uri::from_parts(uri) {
-            parts.uri = uri;
+        if let Some(edit) = &self.path {
+            let target = with_query(edit.apply(parts.uri.path()), parts.uri.query());
+            uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(|_| NO_TARGET)?);
         }
+        if let (Some(host), Some(_)) = (&self.host, &uri.authority) {
+            uri.authority = Some(Authority::try_from(&**host).map_err(|_| NO_TARGET)?);
+        }
+        let uri = Uri::from_parts(uri).map_err(|_| NO_TARGET)?;
+        if let Some(host) = &self.host {
+            let host = HeaderValue::from_str(host).map_err(|_| NO_TARGET)?;
+            parts.headers.insert(HOST, host);
+        }
+        parts.uri = uri;
+        Ok(())
     }
 }
 
 impl Mirror {
     /// Whether this request is among those copied; `random` is uniform.
     pub fn takes(&self, random: u32) -> bool {
-        let share = u64::from(random) * u64::from(self.denominator) >> 32;
+        let share = (u64::from(random) * u64::from(self.denominator)) >> 32;
         share < u64::from(self.numerator)
     }
 }
@@ -140,20 +139,17 @@ fn with_query(mut path: String, query: Option<&str>) -> String {
     path
 }
 
-/// Escapes what a configured path may hold and a request line may not.
-fn path_and_query(target: String) -> Option<PathAndQuery> {
-    match PathAndQuery::try_from(target.as_str()) {
-        Ok(target) => Some(target),
-        Err(_) => {
-            PathAndQuery::try_from(utf8_percent_encode(&target, NOT_IN_TARGET).to_string()).ok()
-        }
-    }
+fn encoded(path: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(path, NOT_IN_PATH)
 }
 
-const NOT_IN_TARGET: &AsciiSet = &CONTROLS
+const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
+    .add(b'#')
     .add(b'<')
     .add(b'>')
-    .add(b'`')
-    .add(b'#');
+    .add(b'?')
+    .add(b'`');
+
+const NO_TARGET: BadPath = BadPath::new("the rewritten target cannot be sent");

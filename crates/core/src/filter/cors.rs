@@ -78,8 +78,8 @@ impl Cors {
                 HeaderValue::from_static("true"),
             );
         }
-        if let Some(names) = &self.expose_headers {
-            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names.clone());
+        if let Some(names) = self.exposed(response) {
+            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
         }
     }
 
@@ -101,6 +101,22 @@ impl Cors {
         !self.allow_credentials && self.allow_origins.contains(&OriginPattern::Any)
     }
 
+    /// The headers that scripts may read. With credentials browsers take `*`
+    /// literally, so the names that it stands for are told instead.
+    fn exposed(&self, response: &HeaderMap) -> Option<HeaderValue> {
+        let names = self.expose_headers.as_ref()?;
+        if !self.allow_credentials || names != ANY {
+            return Some(names.clone());
+        }
+        let own = |name: &HeaderName| name.as_str().starts_with("access-control-");
+        list(
+            response
+                .keys()
+                .filter(|name| !own(name))
+                .map(HeaderName::as_str),
+        )
+    }
+
     /// What a preflight allows: the configured list; for `*` that, or with
     /// credentials, where `*` would be taken literally, what was asked for.
     fn listed(
@@ -120,28 +136,44 @@ impl Cors {
 
 impl OriginPattern {
     /// Whether a serialized origin is one of this pattern's. Scheme and host
-    /// are compared without regard to case.
+    /// are compared without regard to case; the default port is the same
+    /// stated or left out.
     pub fn matches(&self, origin: &str) -> bool {
+        let origin = without_default_port(origin, origin);
         match self {
             OriginPattern::Any => true,
-            OriginPattern::Exact(want) => origin.eq_ignore_ascii_case(want),
+            OriginPattern::Exact(want) => {
+                origin.eq_ignore_ascii_case(without_default_port(want, want))
+            }
             OriginPattern::Wildcard { scheme, suffix } => {
+                let suffix = without_default_port(suffix, scheme);
                 let host = strip_prefix(origin, scheme).and_then(|it| strip_suffix(it, suffix));
-                host.is_some_and(is_labels)
+                host.is_some_and(|it| is_labels(it) || (!suffix.starts_with('.') && is_ipv6(it)))
             }
         }
     }
 }
 
+/// `text` ends in the port; `origin` begins with the scheme.
+fn without_default_port<'t>(text: &'t str, origin: &str) -> &'t str {
+    let port = match strip_prefix(origin, "https://") {
+        Some(_) => ":443",
+        None => ":80",
+    };
+    text.strip_suffix(port).unwrap_or(text)
+}
+
 /// What a `*` stands for: labels of a name, and never a port or a userinfo
 /// that would make the suffix something else than the end of the host.
 fn is_labels(text: &str) -> bool {
-    text.split('.').all(|label| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'))
-    })
+    let in_label = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_');
+    text.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(in_label))
+}
+
+fn is_ipv6(text: &str) -> bool {
+    let address = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    address.is_some_and(|it| it.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 fn strip_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {

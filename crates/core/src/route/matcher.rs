@@ -122,7 +122,10 @@ fn is_joined<'a>(values: impl Iterator<Item = &'a [u8]>, text: &[u8]) -> bool {
 
 /// The first parameter of that name, both decoded, decides.
 fn query_matches(query: Option<&str>, name: &str, want: &TextMatch) -> bool {
-    let parameters = query.unwrap_or_default().split('&');
+    let parameters = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|it| !it.is_empty());
     let mut pairs = parameters.map(|it| it.split_once('=').unwrap_or((it, "")));
     let Some((_, value)) = pairs.find(|(key, _)| is_decoded(key, name)) else {
         return false;
