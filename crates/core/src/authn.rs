@@ -5,9 +5,6 @@ mod evaluate;
 mod find;
 mod output;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -18,8 +15,8 @@ use crate::source::Source;
 
 pub(crate) use evaluate::one_identity;
 pub use evaluate::{Accepted, Evaluation, Step};
-pub use output::{Edits, claim_header_value};
 pub use find::{Credentials, remove_query_parameters};
+pub use output::{Edits, claim_header_value};
 
 /// What tokens a request must or may carry: the RequestAuthentications of a
 /// gateway merged, or one kgateway `jwt` extension.
@@ -101,8 +98,17 @@ impl Requirement {
         }
         // Envoy's order: headers by name and prefix, then parameters, then cookies.
         places.sort();
-        let places = places.into_iter().map(|(source, rules)| Place { source, rules: rules.into() });
-        Requirement { origin, places: places.collect(), rules: rules.into(), missing, skip_preflight }
+        let places = places.into_iter().map(|(source, rules)| Place {
+            source,
+            rules: rules.into(),
+        });
+        Requirement {
+            origin,
+            places: places.collect(),
+            rules: rules.into(),
+            missing,
+            skip_preflight,
+        }
     }
 
     /// The rules, in the order in which they are tried.
@@ -118,7 +124,9 @@ impl Requirement {
     /// Every header that a rule may set.
     pub fn output_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.rules.iter().flat_map(|rule| {
-            rule.payload_header.iter().chain(rule.claim_headers.iter().map(|it| &it.header))
+            rule.payload_header
+                .iter()
+                .chain(rule.claim_headers.iter().map(|it| &it.header))
         })
     }
 }

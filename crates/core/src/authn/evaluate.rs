@@ -102,7 +102,11 @@ impl<'r> Evaluation<'r> {
             Some(found) => found,
             None => self.begin(requirement, req, rec),
         };
-        let context = Context { providers, facts, now };
+        let context = Context {
+            providers,
+            facts,
+            now,
+        };
         while let Some(token) = self.left.checked_sub(1).and_then(|it| found.get(it)) {
             match self.try_token(requirement, token, &context, rec) {
                 Some(Step::Need(need)) => {
@@ -128,10 +132,14 @@ impl<'r> Evaluation<'r> {
         self.reader = 0;
         self.error = None;
         if R::ON {
-            rec.record(Event::Requirement { origin: requirement.origin.clone() });
+            rec.record(Event::Requirement {
+                origin: requirement.origin.clone(),
+            });
             for it in &found {
                 if let Some(place) = requirement.places.get(it.place) {
-                    rec.record(Event::TokenFound { source: place.source.clone() });
+                    rec.record(Event::TokenFound {
+                        source: place.source.clone(),
+                    });
                 }
             }
             if found.is_empty() {
@@ -149,7 +157,10 @@ impl<'r> Evaluation<'r> {
         context: &Context<'_, F>,
         rec: &mut R,
     ) -> Option<Step> {
-        let readers = requirement.places.get(token.place).map_or(&[][..], |it| &it.rules);
+        let readers = requirement
+            .places
+            .get(token.place)
+            .map_or(&[][..], |it| &it.rules);
         while let Some(&index) = readers.get(self.reader) {
             let rule = requirement.rules.get(usize::from(index))?;
             match self.try_rule(rule, index, token, context) {
@@ -166,17 +177,22 @@ impl<'r> Evaluation<'r> {
                 Tried::Rejected(reason) => {
                     if R::ON {
                         let origin = rule.origin.clone();
-                        rec.record(Event::Rejected { origin, reason: reason.clone() });
+                        rec.record(Event::Rejected {
+                            origin,
+                            reason: reason.clone(),
+                        });
                     }
                     self.keep_error(reason, rule);
                     self.reader += 1;
                 }
             }
         }
-        let (reason, origin) = self
-            .error
-            .take()
-            .unwrap_or_else(|| (Reason::Token(TokenError::IssuerUnknown), requirement.origin.clone()));
+        let (reason, origin) = self.error.take().unwrap_or_else(|| {
+            (
+                Reason::Token(TokenError::IssuerUnknown),
+                requirement.origin.clone(),
+            )
+        });
         Some(Step::Refuse(reason, origin))
     }
 
@@ -206,7 +222,15 @@ impl<'r> Evaluation<'r> {
         let accept = |claims, generation, fresh| {
             let payload = text.split('.').nth(1).unwrap_or_default().into();
             let (place, provider) = (found.place, rule.provider);
-            Tried::Accepted(Accepted { rule: index, place, payload, provider, generation, claims, fresh })
+            Tried::Accepted(Accepted {
+                rule: index,
+                place,
+                payload,
+                provider,
+                generation,
+                claims,
+                fresh,
+            })
         };
         if let Keys::Ready { generation, .. } = keys
             && let Some(claims) = context.facts.verified(rule.provider, generation, text)
@@ -234,15 +258,20 @@ impl<'r> Evaluation<'r> {
     ) -> Result<(Verified<Claims>, u64), Stop> {
         let checked = Token::parse(text)?.check(&provider.expect, now)?;
         match keys {
-            Keys::Pending => {
-                Err(self.ask(Need::Keys(id)).unwrap_or(Stop::unavailable(provider)))
-            }
+            Keys::Pending => Err(self
+                .ask(Need::Keys(id))
+                .unwrap_or(Stop::unavailable(provider))),
             Keys::Unavailable => Err(Stop::unavailable(provider)),
             Keys::Ready { set, generation } => match checked.verify(set) {
                 Ok(claims) => Ok((claims, generation)),
                 Err(TokenError::NoMatchingKey) if provider.remote => {
-                    let need = Need::FreshKeys { provider: id, generation };
-                    Err(self.ask(need).unwrap_or(Stop::Reason(TokenError::NoMatchingKey.into())))
+                    let need = Need::FreshKeys {
+                        provider: id,
+                        generation,
+                    };
+                    Err(self
+                        .ask(need)
+                        .unwrap_or(Stop::Reason(TokenError::NoMatchingKey.into())))
                 }
                 Err(error) => Err(error.into()),
             },
@@ -263,7 +292,10 @@ impl<'r> Evaluation<'r> {
         let mut accepted = std::mem::take(&mut self.accepted);
         accepted.reverse();
         let is_required = |it: &Accepted| {
-            requirement.rules.get(usize::from(it.rule)).is_some_and(|rule| rule.required)
+            requirement
+                .rules
+                .get(usize::from(it.rule))
+                .is_some_and(|rule| rule.required)
         };
         let wanting = requirement.rules.iter().find(|rule| rule.required);
         if let Some(rule) = wanting
@@ -285,7 +317,9 @@ enum Stop {
 
 impl Stop {
     fn unavailable(provider: &Provider) -> Stop {
-        Stop::Reason(Reason::KeysUnavailable { body: provider.unavailable })
+        Stop::Reason(Reason::KeysUnavailable {
+            body: provider.unavailable,
+        })
     }
 }
 

@@ -66,16 +66,14 @@ fn in_header<'r>(
 fn after_prefix<'v>(value: &'v str, prefix: &str, authorization: bool) -> Option<&'v str> {
     if authorization && prefix.ends_with(' ') {
         let (scheme, rest) = value.split_at_checked(prefix.len())?;
-        return scheme.eq_ignore_ascii_case(prefix).then(|| rest.trim_start_matches(' '));
+        return scheme
+            .eq_ignore_ascii_case(prefix)
+            .then(|| rest.trim_start_matches(' '));
     }
     value.strip_prefix(prefix)
 }
 
-fn in_query<'r>(
-    query: Option<&'r str>,
-    wanted: &str,
-    push: &mut dyn FnMut(Option<Cow<'r, str>>),
-) {
+fn in_query<'r>(query: Option<&'r str>, wanted: &str, push: &mut dyn FnMut(Option<Cow<'r, str>>)) {
     for pair in query.unwrap_or_default().split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if is_parameter(name, wanted) && !pair.is_empty() {
@@ -104,13 +102,18 @@ fn in_cookies<'r>(req: &Request<'r>, wanted: &str, push: &mut dyn FnMut(Option<C
 }
 
 fn unquote(value: &str) -> &str {
-    value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value)
+    value
+        .strip_prefix('"')
+        .and_then(|it| it.strip_suffix('"'))
+        .unwrap_or(value)
 }
 
 /// Removes every occurrence of the named parameters and nothing else: the
 /// rest of the query keeps its bytes (decision T6).
 pub fn remove_query_parameters(parts: &mut Parts, names: &[Box<str>]) {
-    let Some(query) = parts.uri.query() else { return };
+    let Some(query) = parts.uri.query() else {
+        return;
+    };
     let doomed = |pair: &str| {
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);
         !pair.is_empty() && names.iter().any(|it| is_parameter(name, it))

@@ -60,7 +60,9 @@ impl Edits {
     ) -> Result<(), Reason> {
         let winner = accepted.iter().map(|it| it.rule).min();
         for it in accepted {
-            let Some(rule) = requirement.rules.get(usize::from(it.rule)) else { continue };
+            let Some(rule) = requirement.rules.get(usize::from(it.rule)) else {
+                continue;
+            };
             if !rule.forward {
                 self.take_away(requirement, it.place);
             }
@@ -91,7 +93,8 @@ impl Edits {
     fn put_claims(&mut self, rule: &TokenRule, accepted: &Accepted) -> Result<(), Reason> {
         if let Some(name) = &rule.payload_header {
             let payload = HeaderValue::try_from(&*accepted.payload);
-            self.identity.push((name.clone(), payload.map_err(|_| Reason::ClaimNotHeader)?));
+            self.identity
+                .push((name.clone(), payload.map_err(|_| Reason::ClaimNotHeader)?));
         }
         for entry in &rule.claim_headers {
             if let Some(value) = claim_header(&accepted.claims, &entry.path)? {
@@ -116,7 +119,13 @@ fn claim_header(claims: &Claims, path: &[Box<str>]) -> Result<Option<HeaderValue
 pub fn claim_header_value(value: &Value) -> Result<Option<HeaderValue>, Reason> {
     let text = match value {
         Value::Null => return Ok(None),
-        Value::Bool(it) => return Ok(Some(HeaderValue::from_static(if *it { "true" } else { "false" }))),
+        Value::Bool(it) => {
+            return Ok(Some(HeaderValue::from_static(if *it {
+                "true"
+            } else {
+                "false"
+            })));
+        }
         Value::String(text) if text.is_empty() => return Ok(None),
         Value::String(text) => return header_value(text.as_bytes()).map(Some),
         Value::Number(number) => number.to_string(),
