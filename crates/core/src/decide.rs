@@ -100,12 +100,22 @@ pub struct Denial {
 impl Denial {
     /// A refusal that no rule caused.
     pub fn because(reason: Reason, detail: &str) -> Denial {
-        Denial { reason, origin: None, challenge: None, detail: detail.into() }
+        Denial {
+            reason,
+            origin: None,
+            challenge: None,
+            detail: detail.into(),
+        }
     }
 
     fn by(reason: Reason, origin: Arc<Origin>, req: &Request<'_>) -> Denial {
         let challenge = reason.challenge().map(|kind| challenge(kind, req));
-        Denial { reason, origin: Some(origin), challenge, detail: "".into() }
+        Denial {
+            reason,
+            origin: Some(origin),
+            challenge,
+            detail: "".into(),
+        }
     }
 }
 
@@ -159,7 +169,10 @@ pub fn decide_with<'r, 's, F: Facts + ?Sized, R: Record>(
     rec: &mut R,
 ) -> Outcome<'s> {
     let Some(listener) = snap.listener(req.listener) else {
-        return deny(Denial::because(Reason::NoListener, "the listener is gone"), rec);
+        return deny(
+            Denial::because(Reason::NoListener, "the listener is gone"),
+            rec,
+        );
     };
     match progress.advance(listener, req, snap, facts, now, rec) {
         Ok(grant) => {
@@ -186,7 +199,10 @@ impl From<Denial> for Halt {
 
 fn deny<'s, R: Record>(denial: Denial, rec: &mut R) -> Outcome<'s> {
     if R::ON {
-        rec.record(Event::Denied { origin: denial.origin.clone(), reason: denial.reason.clone() });
+        rec.record(Event::Denied {
+            origin: denial.origin.clone(),
+            reason: denial.reason.clone(),
+        });
     }
     Outcome::Deny(denial)
 }
@@ -217,7 +233,11 @@ impl<'r> Progress<'r> {
                     Stage::Reroute
                 }
                 Stage::Reroute => {
-                    if self.reroute(listener, req, snap, rec) { Stage::Jwt } else { Stage::Answer }
+                    if self.reroute(listener, req, snap, rec) {
+                        Stage::Jwt
+                    } else {
+                        Stage::Answer
+                    }
                 }
                 Stage::Answer => return self.answer(req, snap, now).map_err(Halt::from),
             };
@@ -232,7 +252,10 @@ impl<'r> Progress<'r> {
         rec: &mut R,
     ) -> Result<(), Denial> {
         if R::ON {
-            rec.record(Event::Listener { origin: listener.origin.clone(), client: req.client });
+            rec.record(Event::Listener {
+                origin: listener.origin.clone(),
+                client: req.client,
+            });
         }
         if let Some(why) = &listener.closed {
             let mut denial = Denial::by(Reason::PolicyConfiguration, listener.origin.clone(), req);
@@ -254,9 +277,13 @@ impl<'r> Progress<'r> {
         now: UnixTime,
         rec: &mut R,
     ) -> Result<(), Halt> {
-        let Some(id) = id.filter(|id| !self.passed.contains(id)) else { return Ok(()) };
+        let Some(id) = id.filter(|id| !self.passed.contains(id)) else {
+            return Ok(());
+        };
         let Some(requirement) = snap.requirement(id) else {
-            return Err(Denial::because(Reason::PolicyConfiguration, "a requirement is gone").into());
+            return Err(
+                Denial::because(Reason::PolicyConfiguration, "a requirement is gone").into(),
+            );
         };
         if requirement.skip_preflight && req.is_preflight() {
             if R::ON {
@@ -264,7 +291,10 @@ impl<'r> Progress<'r> {
             }
             return Ok(());
         }
-        match self.evaluation.run(requirement, req, &snap.providers, facts, now, rec) {
+        match self
+            .evaluation
+            .run(requirement, req, &snap.providers, facts, now, rec)
+        {
             Step::Need(need) => Err(Halt::Need(need)),
             Step::Refuse(reason, origin) => Err(Denial::by(reason, origin, req).into()),
             Step::Pass(accepted) => {
@@ -329,7 +359,9 @@ impl<'r> Progress<'r> {
         let ends = accepted
             .iter()
             .filter_map(|it| {
-                let skew = snap.provider(it.provider).map_or(0, |provider| provider.expect.skew);
+                let skew = snap
+                    .provider(it.provider)
+                    .map_or(0, |provider| provider.expect.skew);
                 it.claims.expires().map(|exp| exp.saturating_add(skew))
             })
             .min()
@@ -346,14 +378,28 @@ impl<'r> Progress<'r> {
 }
 
 fn find(listener: &Listener, req: &Request<'_>, headers: &HeaderMap) -> Option<Hit> {
-    let Request { host, method, path, query, .. } = *req;
-    listener.routes.find(&RouteQuery { host, method, path, query, headers })
+    let Request {
+        host,
+        method,
+        path,
+        query,
+        ..
+    } = *req;
+    listener.routes.find(&RouteQuery {
+        host,
+        method,
+        path,
+        query,
+        headers,
+    })
 }
 
 fn record_hit<R: Record>(hit: Option<Hit>, snap: &Snapshot, rec: &mut R) {
     if R::ON {
         rec.record(match hit.and_then(|hit| snap.rule(hit.rule)) {
-            Some(rule) => Event::Route { origin: rule.origin.clone() },
+            Some(rule) => Event::Route {
+                origin: rule.origin.clone(),
+            },
             None => Event::NoRoute,
         });
     }
@@ -374,7 +420,8 @@ fn challenge(kind: Challenge, req: &Request<'_>) -> Box<str> {
     match kind {
         Challenge::Realm => format!("Bearer realm=\"{scheme}://{authority}{target}\"").into(),
         Challenge::InvalidToken => {
-            format!("Bearer realm=\"{scheme}://{authority}{target}\", error=\"invalid_token\"").into()
+            format!("Bearer realm=\"{scheme}://{authority}{target}\", error=\"invalid_token\"")
+                .into()
         }
     }
 }

@@ -92,7 +92,9 @@ pub fn without_port(authority: &str) -> &str {
             None => authority,
         };
     }
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host)
 }
 
 /// The port of an authority, where it states one.
@@ -116,7 +118,9 @@ mod tests {
     #[test]
     fn intersections() {
         let at = |a: &str, b: &str| {
-            HostPattern::new(a).intersection(&HostPattern::new(b)).map(|it| it.to_string())
+            HostPattern::new(a)
+                .intersection(&HostPattern::new(b))
+                .map(|it| it.to_string())
         };
         assert_eq!(at("", "a.test").as_deref(), Some("a.test"));
         assert_eq!(at("*.test", "a.test").as_deref(), Some("a.test"));

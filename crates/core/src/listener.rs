@@ -65,11 +65,15 @@ pub struct IdentityHeaders {
 impl IdentityHeaders {
     /// Collects the names of every rule on a listener.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> IdentityHeaders {
-        let mut folded: Vec<Box<str>> =
-            names.into_iter().map(|name| name.as_str().replace('_', "-").into()).collect();
+        let mut folded: Vec<Box<str>> = names
+            .into_iter()
+            .map(|name| name.as_str().replace('_', "-").into())
+            .collect();
         folded.sort_unstable();
         folded.dedup();
-        IdentityHeaders { folded: folded.into() }
+        IdentityHeaders {
+            folded: folded.into(),
+        }
     }
 
     /// Whether no rule sets a header.
@@ -80,14 +84,17 @@ impl IdentityHeaders {
     /// Whether `name`, in any spelling, is one of them.
     pub fn contains(&self, name: &str) -> bool {
         self.folded.iter().any(|it| {
-            it.len() == name.len()
-                && it.bytes().zip(name.bytes()).all(|(a, b)| a == fold(b))
+            it.len() == name.len() && it.bytes().zip(name.bytes()).all(|(a, b)| a == fold(b))
         })
     }
 }
 
 fn fold(byte: u8) -> u8 {
-    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+    if byte == b'_' {
+        b'-'
+    } else {
+        byte.to_ascii_lowercase()
+    }
 }
 
 #[cfg(test)]

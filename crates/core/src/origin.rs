@@ -24,7 +24,11 @@ pub struct Origin {
 impl Origin {
     /// The same object, pointing at one of its parts on its own line.
     pub fn part(&self, part: impl Into<Arc<str>>, line: u32) -> Origin {
-        Origin { part: part.into(), line, ..self.clone() }
+        Origin {
+            part: part.into(),
+            line,
+            ..self.clone()
+        }
     }
 }
 

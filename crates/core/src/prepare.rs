@@ -53,13 +53,24 @@ pub fn prepare(
     normalize(listener, parts)?;
     let client = listener.proxies.client(&parts.headers, arrival.peer);
     let scheme = if tls { "https" } else { "http" };
-    Ok(Prepared { listener: id, scheme, authority, host, peer: arrival.peer, client, upgrade })
+    Ok(Prepared {
+        listener: id,
+        scheme,
+        authority,
+        host,
+        peer: arrival.peer,
+        client,
+        upgrade,
+    })
 }
 
 /// Origin form and absolute form pass; `*` only with OPTIONS; CONNECT never.
 fn check_target(parts: &Parts) -> Result<(), Denial> {
     if parts.method == Method::CONNECT {
-        return Err(Denial::because(Reason::MethodRefused, "CONNECT is for forward proxies"));
+        return Err(Denial::because(
+            Reason::MethodRefused,
+            "CONNECT is for forward proxies",
+        ));
     }
     let path = parts.uri.path();
     let form = match parts.uri.scheme_str() {
@@ -70,7 +81,10 @@ fn check_target(parts: &Parts) -> Result<(), Denial> {
     if form || whole_server {
         return Ok(());
     }
-    Err(Denial::because(Reason::BadRequest, "the request target is no path of this server"))
+    Err(Denial::because(
+        Reason::BadRequest,
+        "the request target is no path of this server",
+    ))
 }
 
 /// The one host that a request names. An absolute target's wins over `Host`
@@ -83,7 +97,11 @@ fn authority(parts: &mut Parts) -> Result<Box<str>, Denial> {
         return Err(bad("more than one Host header"));
     }
     let stated = match first {
-        Some(value) => Some(value.to_str().map_err(|_| bad("the Host header is not ASCII"))?),
+        Some(value) => Some(
+            value
+                .to_str()
+                .map_err(|_| bad("the Host header is not ASCII"))?,
+        ),
         None => None,
     };
     let target = parts.uri.authority().map(http::uri::Authority::as_str);
@@ -109,19 +127,30 @@ fn find_listener<'s>(
     arrival: &Arrival<'_>,
     host: &str,
 ) -> Result<(ListenerId, &'s Listener), Denial> {
-    let candidates = snap.socket(arrival.socket).map_or(&[][..], |socket| &socket.listeners);
+    let candidates = snap
+        .socket(arrival.socket)
+        .map_or(&[][..], |socket| &socket.listeners);
     let found = candidates
         .iter()
         .filter_map(|id| snap.listener(*id).map(|listener| (*id, listener)))
         .find(|(_, listener)| listener.host.matches(host));
     let (id, listener) = found.ok_or_else(|| {
-        Denial::because(Reason::NoListener, &format!("no listener of this port answers for `{host}`"))
+        Denial::because(
+            Reason::NoListener,
+            &format!("no listener of this port answers for `{host}`"),
+        )
     })?;
-    match arrival.tls.and_then(|it| snap.listener(it).map(|listener| (it, listener))) {
+    match arrival
+        .tls
+        .and_then(|it| snap.listener(it).map(|listener| (it, listener)))
+    {
         Some((chosen, by_sni)) if chosen != id && by_sni.host != HostPattern::Any => {
             Err(Denial::because(
                 Reason::Misdirected,
-                &format!("`{host}` belongs to {}, the handshake was for {}", listener.name, by_sni.name),
+                &format!(
+                    "`{host}` belongs to {}, the handshake was for {}",
+                    listener.name, by_sni.name
+                ),
             ))
         }
         _ => Ok((id, listener)),
@@ -141,8 +170,9 @@ fn normalize(listener: &Listener, parts: &mut Parts) -> Result<(), Denial> {
         Some(query) => format!("{normal}?{query}"),
         None => normal.into_owned(),
     };
-    let target = PathAndQuery::try_from(target)
-        .map_err(|_| Denial::because(Reason::BadPath, "the path is not valid in a request target"))?;
+    let target = PathAndQuery::try_from(target).map_err(|_| {
+        Denial::because(Reason::BadPath, "the path is not valid in a request target")
+    })?;
     parts.uri = Uri::from(target);
     Ok(())
 }

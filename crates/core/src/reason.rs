@@ -71,22 +71,63 @@ impl Reason {
         use Reason as R;
         use TokenError as T;
         let plain = [
-            R::Ok, R::BadRequest, R::BadPath, R::MethodRefused, R::NoListener, R::Misdirected,
-            R::RouteNotFound, R::PolicyConfiguration, R::TokenMissing,
-            R::KeysUnavailable { body: "Jwks remote fetch is failed" }, R::IdentitiesDiffer,
-            R::ClaimNotHeader, R::NoBackend, R::Redirect, R::Preflight, R::UpstreamUnavailable,
-            R::UpstreamReset, R::Timeout, R::ClientTimeout, R::HeadersTooLarge, R::BodyTooLarge,
-            R::TokenLapsed, R::Overloaded,
+            R::Ok,
+            R::BadRequest,
+            R::BadPath,
+            R::MethodRefused,
+            R::NoListener,
+            R::Misdirected,
+            R::RouteNotFound,
+            R::PolicyConfiguration,
+            R::TokenMissing,
+            R::KeysUnavailable {
+                body: "Jwks remote fetch is failed",
+            },
+            R::IdentitiesDiffer,
+            R::ClaimNotHeader,
+            R::NoBackend,
+            R::Redirect,
+            R::Preflight,
+            R::UpstreamUnavailable,
+            R::UpstreamReset,
+            R::Timeout,
+            R::ClientTimeout,
+            R::HeadersTooLarge,
+            R::BodyTooLarge,
+            R::TokenLapsed,
+            R::Overloaded,
         ];
         let tokens = [
-            T::TooLarge, T::Format, T::NotCanonical, T::HeaderBase64, T::HeaderJson,
-            T::HeaderDuplicate, T::AlgMissing, T::AlgUnsupported, T::KidNotString, T::Critical,
-            T::PayloadBase64, T::PayloadJson, T::PayloadDuplicate, T::ClaimNotString("sub"),
-            T::ClaimNotInteger("exp"), T::ClaimNotPositive64("exp"), T::AudNotStrings,
-            T::SignatureBase64, T::AlgNotAllowed, T::IssuerUnknown, T::NotYetValid, T::Expired,
-            T::AudienceRefused, T::NoMatchingKey, T::BadSignature,
+            T::TooLarge,
+            T::Format,
+            T::NotCanonical,
+            T::HeaderBase64,
+            T::HeaderJson,
+            T::HeaderDuplicate,
+            T::AlgMissing,
+            T::AlgUnsupported,
+            T::KidNotString,
+            T::Critical,
+            T::PayloadBase64,
+            T::PayloadJson,
+            T::PayloadDuplicate,
+            T::ClaimNotString("sub"),
+            T::ClaimNotInteger("exp"),
+            T::ClaimNotPositive64("exp"),
+            T::AudNotStrings,
+            T::SignatureBase64,
+            T::AlgNotAllowed,
+            T::IssuerUnknown,
+            T::NotYetValid,
+            T::Expired,
+            T::AudienceRefused,
+            T::NoMatchingKey,
+            T::BadSignature,
         ];
-        plain.into_iter().chain(tokens.into_iter().map(R::Token)).collect()
+        plain
+            .into_iter()
+            .chain(tokens.into_iter().map(R::Token))
+            .collect()
     }
 
     /// Stable name for logs, metrics and `explain`.

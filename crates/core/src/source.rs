@@ -23,7 +23,13 @@ impl Source {
     /// `Authorization: Bearer`, then query `access_token`.
     pub fn defaults() -> [Source; 2] {
         let prefix = "Bearer ".into();
-        [Source::Header { name: "authorization".into(), prefix }, Source::Query("access_token".into())]
+        [
+            Source::Header {
+                name: "authorization".into(),
+                prefix,
+            },
+            Source::Query("access_token".into()),
+        ]
     }
 }
 

@@ -113,19 +113,40 @@ impl fmt::Display for Event {
             Event::PreflightSkipped => f.write_str("tokens: passed over, a CORS preflight"),
             Event::TokenFound { source } => write!(f, "token found in {source}"),
             Event::NoToken => f.write_str("no token found"),
-            Event::Accepted { origin, issuer, subject, cached } => {
+            Event::Accepted {
+                origin,
+                issuer,
+                subject,
+                cached,
+            } => {
                 let (issuer, subject) = (issuer.as_deref(), subject.as_deref());
                 write!(f, "accepted by {origin}: ")?;
-                write!(f, "issuer `{}`, subject `{}`", issuer.unwrap_or(""), subject.unwrap_or(""))?;
+                write!(
+                    f,
+                    "issuer `{}`, subject `{}`",
+                    issuer.unwrap_or(""),
+                    subject.unwrap_or("")
+                )?;
                 f.write_str(if *cached { ", verified before" } else { "" })
             }
             Event::Rejected { origin, reason } => {
-                write!(f, "rejected by {origin}: {} ({})", reason.body(), reason.code())
+                write!(
+                    f,
+                    "rejected by {origin}: {} ({})",
+                    reason.body(),
+                    reason.code()
+                )
             }
-            Event::Denied { origin: Some(origin), reason } => {
+            Event::Denied {
+                origin: Some(origin),
+                reason,
+            } => {
                 write!(f, "denied by {origin}: {}", reason.code())
             }
-            Event::Denied { origin: None, reason } => write!(f, "denied: {}", reason.code()),
+            Event::Denied {
+                origin: None,
+                reason,
+            } => write!(f, "denied: {}", reason.code()),
             Event::Allowed => f.write_str("allowed"),
         }
     }

@@ -573,3 +573,117 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn zz_bench() {
+    let mut entries = Vec::new();
+    for i in 0..5000u32 {
+        let host = match i % 3 {
+            0 => format!("h{i}.test"),
+            1 => format!("*.w{}.test", i % 50),
+            _ => String::new(),
+        };
+        let path = if i % 5 == 0 {
+            exact(&format!("/api/v1/svc{i}"))
+        } else {
+            prefix(&format!("/api/v{}/svc{i}", i % 7))
+        };
+        entries.push(RouteEntry {
+            host: HostPattern::new(&host),
+            matches: on(path),
+            rule: RuleId(i),
+            jwt: None,
+            age: 0,
+        });
+    }
+    let t = std::time::Instant::now();
+    let table = RouteTable::new(entries);
+    println!("build {:?}", t.elapsed());
+    let headers = HeaderMap::new();
+    for (host, path) in [
+        ("h3.test", "/api/v3/svc3/items/42"),
+        ("x.y.w1.test", "/api/v1/svc1/a"),
+        ("x.test", "/api/v2/svc2/a"),
+        ("x.test", "/nothing/here/at/all"),
+    ] {
+        let method = Method::GET;
+        let q = RouteQuery {
+            host,
+            method: &method,
+            path,
+            query: Some("a=b"),
+            headers: &headers,
+        };
+        let t = std::time::Instant::now();
+        let mut n = 0u32;
+        for _ in 0..1_000_000 {
+            if std::hint::black_box(&table)
+                .find(std::hint::black_box(&q))
+                .is_some()
+            {
+                n += 1;
+            }
+        }
+        println!("{host}{path}: {:?} each, {n}", t.elapsed() / 1_000_000);
+    }
+    let long = "/a".repeat(16_000);
+    let method = Method::GET;
+    let q = RouteQuery {
+        host: "x.test",
+        method: &method,
+        path: &long,
+        query: None,
+        headers: &headers,
+    };
+    let t = std::time::Instant::now();
+    for _ in 0..1000 {
+        std::hint::black_box(table.find(std::hint::black_box(&q)));
+    }
+    println!("32k path: {:?} each", t.elapsed() / 1000);
+    for p in ["/api/v1/users/12345/orders", "/api/%76%31/../v1//x"] {
+        let t = std::time::Instant::now();
+        for _ in 0..1_000_000 {
+            let _ = std::hint::black_box(crate::path::normalize(
+                std::hint::black_box(p),
+                crate::path::Normalization::Base,
+            ));
+        }
+        println!("normalize {p}: {:?}", t.elapsed() / 1_000_000);
+    }
+    let t = std::time::Instant::now();
+    for _ in 0..1000 {
+        let _ = std::hint::black_box(crate::path::normalize(
+            std::hint::black_box(&long),
+            crate::path::Normalization::Base,
+        ));
+    }
+    println!("normalize 32k: {:?}", t.elapsed() / 1000);
+    let evil = "/%".to_owned() + &"%%37%30".repeat(8000);
+    let t = std::time::Instant::now();
+    let _ = std::hint::black_box(crate::path::normalize(
+        &evil,
+        crate::path::Normalization::Base,
+    ));
+    println!("normalize nested {}: {:?}", evil.len(), t.elapsed());
+    let evil = "/a".to_owned() + &"/..".repeat(16000);
+    let t = std::time::Instant::now();
+    let _ = std::hint::black_box(crate::path::normalize(
+        &evil,
+        crate::path::Normalization::Base,
+    ));
+    println!("normalize dots {}: {:?}", evil.len(), t.elapsed());
+    let evil = format!("/{}{}", "a".repeat(30000), "/..//".repeat(6000));
+    let t = std::time::Instant::now();
+    let _ = std::hint::black_box(crate::path::normalize(
+        &evil,
+        crate::path::Normalization::Base,
+    ));
+    println!("normalize dots2 {}: {:?}", evil.len(), t.elapsed());
+    let evil = "/".to_owned() + &".".repeat(60000);
+    let t = std::time::Instant::now();
+    let _ = std::hint::black_box(crate::path::normalize(
+        &evil,
+        crate::path::Normalization::Base,
+    ));
+    println!("normalize dots3 {}: {:?}", evil.len(), t.elapsed());
+}
