@@ -16,15 +16,17 @@ BELOW = {
     "cli": ["jose", "core", "oauth", "oidc", "sts", "config", "runtime", "server"],
     "testkit": [],
 }
-NETWORK = ["tokio", "tokio-util", "tokio-rustls", "hyper", "hyper-util", "rustls", "notify", "socket2"]
+NETWORK = ["tokio", "tokio-util", "tokio-rustls", "hyper", "hyper-util", "notify", "socket2"]
 IMPURE = [*NETWORK, "tracing", "tracing-subscriber", "clap", "miette"]
 YAML = ["saphyr-parser"]
+TLS = ["rustls", "rustls-pki-types"]
+PURE = [*IMPURE, *YAML, *TLS]
 KEEPS_OUT = {
-    "jose": [*IMPURE, *YAML],
-    "oauth": [*IMPURE, *YAML],
-    "oidc": [*IMPURE, *YAML],
-    "sts": [*IMPURE, *YAML],
-    "core": [*IMPURE, *YAML],
+    "jose": PURE,
+    "oauth": PURE,
+    "oidc": PURE,
+    "sts": PURE,
+    "core": PURE,
     "config": IMPURE,
     "runtime": ["clap", *YAML],
     "server": ["clap", *YAML],

@@ -1,16 +1,17 @@
 //! Runs the `countersign` binary on files of its own, and stops it when dropped.
 
+mod output;
+
 use std::{
-    fs,
-    io::{self, BufRead, BufReader, Read, Write},
+    fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
+use output::Output;
 use tempfile::TempDir;
 
 use crate::{
@@ -86,22 +87,14 @@ impl Setup {
         let spawned = command.spawn();
         let mut child =
             spawned.unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
-        let printed = Arc::new(Printed::default());
-        let out = child
-            .stdout
-            .take()
-            .map(|pipe| collect(pipe, &printed, Stream::Out));
-        let err = child
-            .stderr
-            .take()
-            .map(|pipe| collect(pipe, &printed, Stream::Err));
-        let readers = out.into_iter().chain(err).collect();
+        let stdout = Output::of(child.stdout.take().expect("piped"));
+        let stderr = Output::of(child.stderr.take().expect("piped"));
         Gateway {
             child,
             admin,
             files: self.files,
-            printed,
-            readers,
+            stdout,
+            stderr,
         }
         .ready()
     }
@@ -112,8 +105,8 @@ pub struct Gateway {
     child: Child,
     admin: SocketAddr,
     files: Files,
-    printed: Arc<Printed>,
-    readers: Vec<JoinHandle<()>>,
+    stdout: Output,
+    stderr: Output,
 }
 
 /// How a gateway ended, and all that it printed.
@@ -181,7 +174,7 @@ impl Gateway {
     /// Standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        self.printed.text().err.clone()
+        self.stderr.text()
     }
 
     /// Waits, ten seconds at most, for a line of standard error that holds `text`, and returns it.
@@ -190,19 +183,8 @@ impl Gateway {
     /// When none comes.
     #[must_use]
     pub fn logs(&self, text: &str) -> String {
-        let find = |printed: &Text| {
-            printed
-                .err
-                .lines()
-                .find(|line| line.contains(text))
-                .map(str::to_owned)
-        };
-        let waited = self
-            .printed
-            .changed
-            .wait_timeout_while(self.printed.text(), PATIENCE, |p| find(p).is_none());
-        let (printed, _) = waited.expect(LOCK);
-        find(&printed).unwrap_or_else(|| panic!("no line with {text:?} in:\n{}", printed.err))
+        let found = self.stderr.line(text, PATIENCE);
+        found.unwrap_or_else(|printed| panic!("no line with {text:?} in:\n{printed}"))
     }
 
     /// Sends a signal by name: `TERM`, `HUP`.
@@ -257,14 +239,10 @@ impl Gateway {
     }
 
     fn ended(&mut self, status: ExitStatus) -> Ended {
-        for reader in self.readers.drain(..) {
-            reader.join().expect("a reader does not panic");
-        }
-        let text = self.printed.text();
         Ended {
             code: status.code(),
-            stdout: text.out.clone(),
-            stderr: text.err.clone(),
+            stdout: self.stdout.whole(),
+            stderr: self.stderr.whole(),
         }
     }
 }
@@ -275,7 +253,7 @@ impl Drop for Gateway {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
         if thread::panicking() {
-            let _shown = writeln!(io::stderr(), "gateway printed:\n{}", self.stderr());
+            eprintln!("gateway printed:\n{}", self.stderr());
         }
     }
 }
@@ -283,7 +261,6 @@ impl Drop for Gateway {
 const START: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
-const LOCK: &str = "no thread panics while it holds the lock";
 
 /// The configuration folder, inside a folder of ours.
 struct Files(TempDir);
@@ -305,56 +282,6 @@ impl Files {
         let moved = fs::write(&outside, text).and_then(|()| fs::rename(&outside, &inside));
         moved.unwrap_or_else(|error| panic!("{}: {error}", inside.display()));
     }
-}
-
-#[derive(Default)]
-struct Printed {
-    text: Mutex<Text>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Text {
-    out: String,
-    err: String,
-}
-
-#[derive(Clone, Copy)]
-enum Stream {
-    Out,
-    Err,
-}
-
-impl Printed {
-    fn text(&self) -> MutexGuard<'_, Text> {
-        self.text.lock().expect(LOCK)
-    }
-}
-
-/// Reads a pipe line by line until the process ends.
-fn collect(
-    pipe: impl Read + Send + 'static,
-    printed: &Arc<Printed>,
-    stream: Stream,
-) -> JoinHandle<()> {
-    let printed = Arc::clone(printed);
-    thread::spawn(move || {
-        let mut pipe = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while pipe
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|length| length > 0)
-        {
-            let mut text = printed.text();
-            match stream {
-                Stream::Out => text.out.push_str(&String::from_utf8_lossy(&line)),
-                Stream::Err => text.err.push_str(&String::from_utf8_lossy(&line)),
-            }
-            drop(text);
-            printed.changed.notify_all();
-            line.clear();
-        }
-    })
 }
 
 #[cfg(test)]

@@ -20,5 +20,6 @@ pub mod mint;
 pub mod port;
 pub mod site;
 pub mod tls;
+pub mod tools;
 pub mod upstream;
 pub mod wire;
