@@ -4,6 +4,7 @@
 //! it through a [`Handle`]. [`keys`] keeps the key sets of remote providers, and [`metrics`] counts.
 
 pub mod clock;
+pub mod http;
 pub mod keys;
 pub mod metrics;
 pub mod running;

@@ -4,12 +4,14 @@
 //! A set is never fetched by a request. A request may wait for the first fetch, or for one that an unknown `kid` asked
 //! for; that one is shared by all who wait and throttled (decision T9).
 
+mod fetch;
 mod keeper;
 mod log;
 mod owner;
 mod throttle;
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use countersign_config::compiled::RemoteKeys;
 use countersign_core::Keys;
 use countersign_jose::KeySet;
 
+pub use fetch::Network;
 pub use keeper::Keeper;
 pub use owner::Owner;
 
@@ -89,6 +92,14 @@ pub trait Fetch: Send + Sync {
 
 /// A number from 0 to 1, another one each time: what spreads fetches.
 pub type Dice = fn() -> f64;
+
+/// Dice that the system throws.
+pub fn dice() -> f64 {
+    // The standard library seeds each hasher from the system's randomness: good enough to spread fetches, which needs no
+    // secrecy.
+    let bits = RandomState::new().hash_one(0) >> 32;
+    bits as f64 / f64::from(u32::MAX)
+}
 
 #[cfg(test)]
 pub(crate) mod tests;
