@@ -1,5 +1,7 @@
 //! The collector of diagnostics.
 
+use std::collections::BTreeMap;
+
 use super::{Diagnostic, ObjectRef, Severity};
 
 /// Everything found in one load. Nothing stops at the first error: whoever reads pushes and goes on.
@@ -7,7 +9,12 @@ use super::{Diagnostic, ObjectRef, Severity};
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     subject: Option<ObjectRef>,
+    /// How many of each severity there were, kept or not.
+    counts: BTreeMap<Severity, usize>,
 }
+
+/// How many of each severity are kept: more than anybody reads, few enough to print whatever the input.
+const KEPT: usize = 1000;
 
 impl Diagnostics {
     /// An empty collector.
@@ -15,12 +22,29 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Takes one; if it names no object, it is about the one being read.
+    /// Takes one; if it names no object, it is about the one being read. Of each severity the first thousand are kept.
     pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        let count = self.counts.entry(diagnostic.severity).or_default();
+        *count += 1;
+        if *count > KEPT {
+            return;
+        }
         if diagnostic.subject.is_none() {
             diagnostic.subject.clone_from(&self.subject);
         }
         self.list.push(diagnostic);
+    }
+
+    /// For each severity of which not all were kept, a diagnostic that says so.
+    pub(super) fn more(&self) -> Vec<Diagnostic> {
+        let crowded = self.counts.iter().filter(|(_, count)| **count > KEPT);
+        crowded
+            .map(|(severity, count)| {
+                let more = count - KEPT;
+                let message = format!("{more} more of these are not shown");
+                Diagnostic::new(*severity, "too-many", message)
+            })
+            .collect()
     }
 
     /// Says which object is being read from here on, and returns which one was before.

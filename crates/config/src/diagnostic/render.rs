@@ -20,7 +20,8 @@ impl Diagnostics {
     /// Shows all, in their present order.
     pub fn render(&self, files: &Files, style: Style) -> String {
         let mut out = String::new();
-        for diagnostic in self.iter() {
+        let more = self.more();
+        for diagnostic in self.iter().chain(&more) {
             match style {
                 Style::Json => out.push_str(&json::line(diagnostic, files)),
                 Style::Plain => Painter { colour: false }.diagnostic(&mut out, diagnostic, files),
@@ -160,47 +161,49 @@ impl Painter {
 }
 
 impl Excerpt {
-    /// The line a span begins in: around the span if the line is long, underlined to the end of either.
+    /// The line a span begins in: as much of it as fits, underlined to the end of the span or of what is shown. Looks no
+    /// further than that, because a text may be one line of megabytes.
     fn new(files: &Files, span: Span) -> Self {
         const BEFORE: usize = 60;
         const WIDTH: usize = 120;
-        let (line, line_start) = files.line(span.file, span.start);
-        let at = (span.start.byte as usize).saturating_sub(line_start);
-        let end = (span.end.byte as usize)
-            .saturating_sub(line_start)
-            .min(line.len());
-        let (before, from) = line.split_at_checked(at).unwrap_or((line, ""));
-        let marked = from
-            .get(..end.saturating_sub(at))
-            .unwrap_or(from)
-            .trim_end();
-        let rest = from.get(marked.len()..).unwrap_or_default();
-
-        let mut lead: Vec<char> = before.chars().rev().take(BEFORE + 1).collect();
+        let (before, from) = files.around(span.start, span.file);
+        let mut lead: Vec<char> = before
+            .chars()
+            .rev()
+            .take_while(|c| !is_break(c))
+            .take(BEFORE + 1)
+            .collect();
         if lead.len() > BEFORE {
             lead.truncate(BEFORE);
             lead.push('…');
         }
         let lead = visible(&lead.into_iter().rev().collect::<String>());
         let skip = lead.chars().count();
+
         let width = WIDTH.saturating_sub(skip).max(1);
-        let marked = clip(marked, width);
-        let underline = marked.chars().count().max(1);
-        let rest = clip(rest, width.saturating_sub(underline));
+        let mut shown: String = from
+            .chars()
+            .take_while(|c| !is_break(c))
+            .take(width + 1)
+            .collect();
+        let marked = span.end.byte.saturating_sub(span.start.byte) as usize;
+        let marked = shown.get(..marked).unwrap_or(&shown).trim_end();
+        let underline = visible(marked).chars().count().clamp(1, width);
+        if shown.chars().count() > width {
+            shown.pop();
+            shown.push('…');
+        }
         Self {
             line: span.start.line,
-            text: format!("{lead}{marked}{rest}").trim_end().to_owned(),
+            text: format!("{lead}{}", visible(&shown)).trim_end().to_owned(),
             skip,
             underline,
         }
     }
 }
 
-/// At most so many characters, visible, with an ellipsis if there were more.
-fn clip(text: &str, width: usize) -> String {
-    let shown: String = text.chars().take(width).collect();
-    let more = if shown.len() < text.len() { "…" } else { "" };
-    visible(&shown) + more
+fn is_break(c: &char) -> bool {
+    matches!(c, '\n' | '\r')
 }
 
 fn place(files: &Files, span: Span) -> String {

@@ -1,6 +1,6 @@
 //! Texts to objects.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use countersign_core::origin::Origin;
@@ -37,15 +37,16 @@ impl Objects {
             diags,
             list: Vec::new(),
             seen: HashMap::new(),
+            foreign: BTreeMap::new(),
         };
         for file in files.ids() {
             for document in yaml::parse(files, file, collector.diags) {
                 collector.root(file, document.node);
             }
         }
-        Self {
-            list: collector.list,
-        }
+        let list = std::mem::take(&mut collector.list);
+        collector.passed_over();
+        Self { list }
     }
 
     /// All objects.
@@ -65,6 +66,8 @@ struct Collector<'a> {
     diags: &'a mut Diagnostics,
     list: Vec<Object>,
     seen: HashMap<ObjectRef, Span>,
+    /// What is passed over: where the first of each stands, and how many there are.
+    foreign: BTreeMap<String, (Span, usize)>,
 }
 
 impl Collector<'_> {
@@ -76,8 +79,29 @@ impl Collector<'_> {
         let Some(head) = head(&node, self.diags) else {
             return;
         };
-        if let Some(kind) = accept(&head, self.diags) {
-            self.object(file, kind, &head, node);
+        match classify(&head.group, &head.kind) {
+            Class::Known(kind) if known_version(kind, &head, self.diags) => {
+                self.object(file, kind, &head, node);
+            }
+            Class::Known(_) => {}
+            Class::Foreign => {
+                let first = (head.kind_span, 0);
+                self.foreign.entry(named(&head)).or_insert(first).1 += 1;
+            }
+            class => self.diags.push(refused(class, &head)),
+        }
+    }
+
+    fn passed_over(self) {
+        for (named, (first, count)) in self.foreign {
+            let many = if count > 1 {
+                format!(" ({count} objects)")
+            } else {
+                String::new()
+            };
+            let message = format!("{named} is passed over: nothing here reads it{many}");
+            self.diags
+                .push(Diagnostic::note("foreign-kind", message).at(first));
         }
     }
 
@@ -221,19 +245,10 @@ fn headless(node: &Node, version: bool, kind: bool) -> Diagnostic {
     }
 }
 
-/// The kind of an object that is to be read; says what becomes of any other.
-fn accept(head: &Head, diags: &mut Diagnostics) -> Option<Kind> {
-    let (kind, group) = (quoted(&head.kind), &*head.group);
-    let named = match group {
-        "" => format!("{kind} of the core group"),
-        _ => format!("{kind} of {}", quoted(group)),
-    };
-    let diagnostic = match classify(group, &head.kind) {
-        Class::Known(known) => return version(known, head, diags),
-        Class::Foreign => {
-            let message = format!("{named} is passed over: nothing here reads it");
-            Diagnostic::note("foreign-kind", message).at(head.kind_span)
-        }
+/// Why an object of a kind that is not read may not be passed over.
+fn refused(class: Class, head: &Head) -> Diagnostic {
+    let named = named(head);
+    match class {
         Class::WrongGroup(meant) => {
             Diagnostic::error("unknown-group", format!("there is no {named}"))
                 .at(head.version_span)
@@ -246,12 +261,21 @@ fn accept(head: &Head, diags: &mut Diagnostics) -> Option<Kind> {
                 .at(head.kind_span)
                 .help("remove the object, if what it asks for is not needed here")
         }
-        Class::Unknown => Diagnostic::error("unknown-kind", format!("unknown kind {named}"))
-            .at(head.kind_span)
-            .help(known_kinds(&head.kind, group)),
-    };
-    diags.push(diagnostic);
-    None
+        Class::Known(_) | Class::Foreign | Class::Unknown => {
+            Diagnostic::error("unknown-kind", format!("unknown kind {named}"))
+                .at(head.kind_span)
+                .help(known_kinds(&head.kind, &head.group))
+        }
+    }
+}
+
+/// `` `Deployment` of `apps` ``
+fn named(head: &Head) -> String {
+    let kind = quoted(&head.kind);
+    match &*head.group {
+        "" => format!("{kind} of the core group"),
+        group => format!("{kind} of {}", quoted(group)),
+    }
 }
 
 fn known_kinds(kind: &str, group: &str) -> String {
@@ -262,14 +286,13 @@ fn known_kinds(kind: &str, group: &str) -> String {
     }
 }
 
-fn version(kind: Kind, head: &Head, diags: &mut Diagnostics) -> Option<Kind> {
+fn known_version(kind: Kind, head: &Head, diags: &mut Diagnostics) -> bool {
     if kind.versions().contains(&&*head.version) {
-        return Some(kind);
+        return true;
     }
-    let prefix = if head.group.is_empty() {
-        String::new()
-    } else {
-        format!("{}/", head.group)
+    let prefix = match &*head.group {
+        "" => String::new(),
+        group => format!("{group}/"),
     };
     let accepted: Vec<_> = kind
         .versions()
@@ -283,5 +306,5 @@ fn version(kind: Kind, head: &Head, diags: &mut Diagnostics) -> Option<Kind> {
     );
     let error = Diagnostic::error("unknown-version", message).at(head.version_span);
     diags.push(error.help(format!("write {}", accepted.join(" or "))));
-    None
+    false
 }

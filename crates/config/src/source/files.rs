@@ -103,14 +103,11 @@ impl Files {
         self.content(span.file).get(range).unwrap_or_default()
     }
 
-    /// The whole line in which a position lies, without its line break, and the byte at which it begins.
-    pub fn line(&self, id: FileId, at: Pos) -> (&str, usize) {
+    /// The text before and the text after a position.
+    pub(crate) fn around(&self, at: Pos, id: FileId) -> (&str, &str) {
         let content = self.content(id);
-        let at = at.byte as usize;
-        let (before, after) = content.split_at_checked(at).unwrap_or((content, ""));
-        let start = before.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
-        let end = at + after.find(['\n', '\r']).unwrap_or(after.len());
-        (content.get(start..end).unwrap_or_default(), start)
+        let cut = content.split_at_checked(at.byte as usize);
+        cut.unwrap_or((content, ""))
     }
 
     /// The documents of a text, as byte ranges that together cover it.
