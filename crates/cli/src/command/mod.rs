@@ -1,0 +1,43 @@
+//! The commands, one file each: its options, what it does, and how it ended.
+
+mod completions;
+mod token;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{Exit, Failure};
+
+/// Identity gateway: validates tokens at the edge from the YAML you already have, and explains every decision
+#[derive(Parser)]
+#[command(name = "countersign", version, long_version = LONG_VERSION, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be done.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Token(token::Token),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Token(token) => token.run(),
+            Self::Completions(completions) => completions.run(),
+        }
+    }
+}
+
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit:  ",
+    env!("COUNTERSIGN_COMMIT"),
+    "\ntarget:  ",
+    env!("COUNTERSIGN_TARGET"),
+    "\nprofile: ",
+    env!("COUNTERSIGN_PROFILE"),
+);

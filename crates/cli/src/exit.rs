@@ -1,0 +1,91 @@
+//! How the process ends: the exit codes, and failures that end it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes. They are part of the interface and never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// It did what was asked.
+    Success = 0,
+    /// Something outside went wrong.
+    Failure = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The configuration has errors.
+    Invalid = 3,
+    /// The token was refused.
+    Denied = 4,
+    /// A second signal came while running requests were still being served.
+    Interrupted = 130,
+}
+
+impl Exit {
+    const ALL: [Self; 6] = [
+        Self::Success,
+        Self::Failure,
+        Self::Usage,
+        Self::Invalid,
+        Self::Denied,
+        Self::Interrupted,
+    ];
+
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure: a file, the network, a port in use",
+            Self::Usage => "usage: the command line makes no sense",
+            Self::Invalid => "invalid: the configuration has errors",
+            Self::Denied => "denied: the token is not one, or no provider accepts it",
+            Self::Interrupted => "interrupted: a second signal cut off requests that still ran",
+        }
+    }
+
+    /// The table that `--help` ends with.
+    pub(crate) fn table() -> String {
+        let rows = Self::ALL.map(|exit| format!("  {:3}  {}", exit as u8, exit.meaning()));
+        format!("Exit codes:\n{}", rows.join("\n"))
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: what went wrong and what to do about it, for standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// Says what to do instead.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// `error: message`, and the help on a line of its own.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.message)?;
+        self.help
+            .iter()
+            .try_for_each(|help| writeln!(f, "  help: {help}"))
+    }
+}
