@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_config::compiled::SocketSettings;
 use countersign_core::Arrival;
@@ -39,6 +40,8 @@ pub struct Connection {
     /// Name of the listener that the handshake chose.
     listener: Option<Arc<str>>,
     place: Cell<Option<Place>>,
+    /// How long what runs on it may go on once it is asked to end.
+    drain: Duration,
     closes: watch::Sender<Option<Instant>>,
     _permit: Permit,
 }
@@ -53,6 +56,7 @@ pub(crate) struct Inbound {
     pub(crate) http2: bool,
     pub(crate) sni: Option<Box<str>>,
     pub(crate) listener: Option<Arc<str>>,
+    pub(crate) drain: Duration,
 }
 
 /// Where a connection belongs in the configuration of one load.
@@ -72,6 +76,7 @@ impl Connection {
             http2,
             sni,
             listener,
+            drain,
         } = inbound;
         Connection {
             peer: peer.to_canonical(),
@@ -82,6 +87,7 @@ impl Connection {
             bound,
             listener,
             place: Cell::new(None),
+            drain,
             closes: watch::Sender::new(None),
             _permit: permit,
         }
@@ -129,15 +135,19 @@ impl Connection {
         }
     }
 
-    /// Asks for its end, at the latest at this time. An earlier end stays.
-    pub(crate) fn close(&self, at: Instant) {
+    /// Asks for its end, within the bound of its socket. The first time counts.
+    pub(crate) fn close(&self) {
+        let at = Instant::now() + self.drain;
         self.closes.send_if_modified(|closes| {
-            let sooner = closes.is_none_or(|it| at < it);
-            if sooner {
-                *closes = Some(at);
-            }
-            sooner
+            let first = closes.is_none();
+            closes.get_or_insert(at);
+            first
         });
+    }
+
+    /// Name of the listener that the TLS handshake chose.
+    pub(crate) fn listener(&self) -> Option<&Arc<str>> {
+        self.listener.as_ref()
     }
 
     /// Comes when it is asked to end.
@@ -178,17 +188,18 @@ impl Connection {
     }
 }
 
-/// The addresses that a socket listens on. Unspecified ones are all one: `[::]`
-/// takes IPv4 as well.
+/// The addresses that a socket listens on. `[::]` takes IPv4 as well, so it
+/// stands for both unspecified addresses.
 pub(crate) fn bound(settings: &SocketSettings) -> Vec<SocketAddr> {
-    let every = settings.addresses.iter().any(IpAddr::is_unspecified);
-    if every || settings.addresses.is_empty() {
-        return vec![SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), settings.port)];
-    }
-    settings
-        .addresses
-        .iter()
-        .map(|address| SocketAddr::new(*address, settings.port))
+    let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let addresses = if settings.addresses.contains(&everywhere) {
+        vec![everywhere]
+    } else {
+        settings.addresses.to_vec()
+    };
+    addresses
+        .into_iter()
+        .map(|address| SocketAddr::new(address, settings.port))
         .collect()
 }
 

@@ -44,7 +44,7 @@ impl Gate {
     /// Counts a connection of this port, handled by the worker of this load.
     pub(crate) fn enter(self: &Arc<Gate>, load: &Arc<Load>) -> Permit {
         self.open.fetch_add(1, Ordering::AcqRel);
-        load.0.fetch_add(1, Ordering::Relaxed);
+        load.open.fetch_add(1, Ordering::AcqRel);
         Permit {
             gate: self.clone(),
             load: load.clone(),
@@ -54,11 +54,26 @@ impl Gate {
 
 /// How many connections a worker has.
 #[derive(Debug, Default)]
-pub(crate) struct Load(AtomicUsize);
+pub(crate) struct Load {
+    open: AtomicUsize,
+    /// Signalled when the last one ends.
+    none: Notify,
+}
 
 impl Load {
     pub(crate) fn open(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Waits until there are none.
+    pub(crate) async fn none(&self) {
+        loop {
+            let none = self.none.notified();
+            if self.open() == 0 {
+                return;
+            }
+            none.await;
+        }
     }
 }
 
@@ -72,7 +87,9 @@ pub(crate) struct Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.gate.open.fetch_sub(1, Ordering::AcqRel);
-        self.load.0.fetch_sub(1, Ordering::Relaxed);
+        if self.load.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.load.none.notify_waiters();
+        }
         self.gate.changed.notify_waiters();
     }
 }

@@ -1,0 +1,231 @@
+//! A worker's connections: from TCP to a [`Connection`] that HTTP is spoken
+//! on, and what a reload means to them.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::IpAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use countersign_runtime::{Handle, Shard};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{error::Elapsed, timeout};
+
+use super::crew::Accepted;
+use super::door::{Door, Security};
+use super::handler::Handler;
+use super::http;
+use super::proxy_protocol::{self, Bad};
+use super::stream::{Tcp, Wire};
+use super::tls::Tls;
+use crate::connection::{Connection, Inbound};
+
+/// See the module.
+pub(super) struct Floor<H> {
+    handler: Rc<H>,
+    handle: Handle,
+    shard: Arc<Shard>,
+    connections: RefCell<Vec<Weak<Connection>>>,
+    /// Length of `connections` at which the ended ones are taken out.
+    sweep: Cell<usize>,
+    closing: watch::Sender<bool>,
+}
+
+/// Why a connection came to nothing.
+#[derive(Debug, Error)]
+enum Unfit {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Proxy(#[from] Bad),
+    #[error("TLS handshake: {0}")]
+    Handshake(io::Error),
+    #[error("no listener serves this name")]
+    NoListener,
+    #[error("the certificates of this socket cannot be used")]
+    Closed,
+    #[error("its socket went away with a reload")]
+    Gone,
+    #[error("it sent nothing in time")]
+    Slow(#[from] Elapsed),
+}
+
+impl<H: Handler> Floor<H> {
+    pub(super) fn new(handler: Rc<H>, handle: Handle, shard: Arc<Shard>) -> Floor<H> {
+        Floor {
+            handler,
+            handle,
+            shard,
+            connections: RefCell::default(),
+            sweep: Cell::new(SMALLEST),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    /// Serves a connection to its end.
+    pub(super) async fn receive(self: Rc<Self>, accepted: Accepted) {
+        let (peer, door) = (accepted.peer, accepted.door.clone());
+        match self.greet(accepted).await {
+            Ok(Some((wire, connection))) => {
+                let listener = connection.listener().unwrap_or(&door.listener);
+                let _open = self.shard.open(listener);
+                let bounds = (door.limits, door.timeouts);
+                drop(door);
+                http::serve(wire, connection, self.handler.clone(), bounds).await;
+            }
+            Ok(None) => {}
+            Err(unfit) => tracing::debug!(%peer, reason = %unfit, "connection refused"),
+        }
+    }
+
+    /// Closes every connection, now and to come, each within its bound.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+        self.each(Connection::close);
+    }
+
+    /// Closes connections whose socket or listener a reload took away.
+    pub(super) async fn follow(self: Rc<Self>, handle: Handle) {
+        let mut versions = handle.subscribe();
+        let mut load = handle.current().load;
+        while versions.changed().await.is_ok() {
+            let running = handle.current();
+            if running.load != load {
+                load = running.load;
+                self.each(|connection| {
+                    if connection.arrival(&running).is_none() {
+                        connection.close();
+                    }
+                });
+            }
+        }
+    }
+
+    fn each(&self, act: impl Fn(&Connection)) {
+        for connection in self.connections.borrow().iter().filter_map(Weak::upgrade) {
+            act(&connection);
+        }
+    }
+
+    fn keep(&self, connection: &Rc<Connection>) {
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() >= self.sweep.get() {
+            connections.retain(|it| it.strong_count() > 0);
+            self.sweep.set(SMALLEST.max(connections.len() * 2));
+        }
+        connections.push(Rc::downgrade(connection));
+    }
+
+    /// All that comes before HTTP. `None` when the client left without a word.
+    async fn greet(&self, accepted: Accepted) -> Result<Option<(Wire, Rc<Connection>)>, Unfit> {
+        let Accepted {
+            tcp,
+            peer,
+            door,
+            permit,
+        } = accepted;
+        tcp.set_nonblocking(true)?;
+        tcp.set_nodelay(true)?;
+        let local = tcp.local_addr()?;
+        let mut tcp = Tcp::new(TcpStream::from_std(tcp)?);
+        let bound = door.timeouts.request_headers;
+        let mut client = peer.ip().to_canonical();
+        if door.is_proxy(client) {
+            client = timeout(bound, introduced(&mut tcp, client)).await??;
+        }
+        let (wire, http2, sni, listener) = match &door.security {
+            Security::Closed => return Err(Unfit::Closed),
+            Security::Clear => {
+                let Some(http2) = self.first_words(&mut tcp, &door).await? else {
+                    return Ok(None);
+                };
+                (Wire::Clear(tcp), http2, None, None)
+            }
+            Security::Tls(tls) => {
+                let (wire, http2, sni, listener) = timeout(bound, handshake(tls, tcp)).await??;
+                (wire, http2, sni, Some(listener))
+            }
+        };
+        let inbound = Inbound {
+            peer: client,
+            local,
+            bound: door.bound,
+            tls: listener.is_some(),
+            http2,
+            sni,
+            listener,
+            drain: door.timeouts.drain,
+        };
+        let connection = Rc::new(Connection::new(inbound, permit));
+        self.keep(&connection);
+        if connection.arrival(&self.handle.current()).is_none() {
+            return Err(Unfit::Gone);
+        }
+        if *self.closing.borrow() {
+            connection.close();
+        }
+        Ok(Some((wire, connection)))
+    }
+
+    /// Whether a cleartext client speaks HTTP/2, by its first bytes
+    /// (RFC 9113 section 3.3). `None` when it leaves before it says anything,
+    /// or is not worth waiting for.
+    async fn first_words(&self, tcp: &mut Tcp, door: &Door) -> Result<Option<bool>, Unfit> {
+        if tcp.ahead().is_empty() {
+            let mut closing = self.closing.subscribe();
+            let read = tokio::select! {
+                read = timeout(door.timeouts.idle, tcp.look()) => read,
+                _ = closing.wait_for(|closing| *closing) => return Ok(None),
+            };
+            if !matches!(read, Ok(Ok(1..))) {
+                return Ok(None);
+            }
+        }
+        let rest = async {
+            while PREFACE.starts_with(tcp.ahead()) && tcp.ahead().len() < PREFACE.len() {
+                if tcp.look().await? == 0 {
+                    return Ok(false);
+                }
+            }
+            Ok::<_, io::Error>(tcp.ahead().starts_with(PREFACE))
+        };
+        Ok(Some(timeout(door.timeouts.request_headers, rest).await??))
+    }
+}
+
+/// RFC 9113 section 3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const SMALLEST: usize = 64;
+
+/// Reads the PROXY header that this peer must send, and returns the address
+/// that it speaks for.
+async fn introduced(tcp: &mut Tcp, peer: IpAddr) -> Result<IpAddr, Unfit> {
+    loop {
+        if let Some(header) = proxy_protocol::parse(tcp.ahead())? {
+            tcp.skip(header.length);
+            return Ok(header.source.unwrap_or(peer));
+        }
+        if tcp.look().await? == 0 {
+            return Err(Bad::Missing.into());
+        }
+    }
+}
+
+type Secured = (Wire, bool, Option<Box<str>>, Arc<str>);
+
+async fn handshake(tls: &Tls, tcp: Tcp) -> Result<Secured, Unfit> {
+    let stream = tls.acceptor.accept(tcp).await.map_err(Unfit::Handshake)?;
+    let (_, session) = stream.get_ref();
+    let sni: Option<Box<str>> = session
+        .server_name()
+        .map(|name| countersign_core::host::canonical(name).into());
+    let listener = tls
+        .listener(sni.as_deref())
+        .ok_or(Unfit::NoListener)?
+        .clone();
+    let http2 = session.alpn_protocol() == Some(b"h2");
+    Ok((Wire::Tls(Box::new(stream)), http2, sni, listener))
+}

@@ -1,0 +1,24 @@
+//! The edge: from listening sockets to HTTP requests.
+//!
+//! [`Sockets`] holds the listening sockets across reloads, [`acceptor`] takes
+//! connections from them, [`crew`] spreads these over the workers, [`floor`]
+//! makes a [`crate::Connection`] of each, and [`http`] hands the requests on
+//! it to a [`handler::Handler`].
+
+pub(crate) mod acceptor;
+mod bind;
+mod check;
+pub(crate) mod crew;
+mod door;
+mod floor;
+pub(crate) mod handler;
+mod http;
+mod proxy_protocol;
+mod pulse;
+mod sockets;
+mod stream;
+mod tls;
+
+pub use bind::BindError;
+pub use sockets::{Problem, Sockets, Unservable};
+pub use tls::CertificateError;

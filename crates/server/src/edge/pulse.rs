@@ -1,0 +1,249 @@
+//! What goes on on a connection: noted by its stream and by its requests,
+//! read by the driver, which ends connections that are too slow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use countersign_config::compiled::Timeouts;
+use tokio::time::Instant;
+
+/// The state of one connection. Shared between parts of one task, so plain
+/// loads and stores are enough; atomic because an upgraded stream must be
+/// `Send`.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    start: Instant,
+    /// In HTTP/2 bytes may come that belong to no request.
+    http2: bool,
+    /// Requests that are not answered to the end.
+    running: AtomicU32,
+    /// Requests whose answer at least began.
+    answered: AtomicU32,
+    /// Requests that the client gave up before they were answered.
+    given_up: AtomicU32,
+    /// When the first byte of a request came whose headers are not complete.
+    /// HTTP/1 only.
+    head: Moment,
+    /// When the last request ended.
+    idle: Moment,
+    /// Since when the client takes no more bytes.
+    blocked: Moment,
+}
+
+/// Why a connection is too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// The headers of a request do not come to an end.
+    Head,
+    /// No request comes.
+    Idle,
+    /// The client does not read what it asked for.
+    Blocked,
+}
+
+impl Pulse {
+    pub(crate) fn new(http2: bool) -> Arc<Pulse> {
+        Arc::new(Pulse {
+            start: Instant::now(),
+            http2,
+            running: AtomicU32::new(0),
+            answered: AtomicU32::new(0),
+            given_up: AtomicU32::new(0),
+            head: Moment::default(),
+            idle: Moment::at_start(),
+            blocked: Moment::default(),
+        })
+    }
+
+    /// Bytes came from the client.
+    pub(crate) fn read(&self) {
+        if !self.http2 && self.running.load(Relaxed) == 0 && !self.head.is_set() {
+            self.head.set(self.start.elapsed());
+        }
+    }
+
+    /// The client took bytes, or took none.
+    pub(crate) fn wrote(&self, taken: bool) {
+        if taken {
+            self.blocked.clear();
+        } else if !self.blocked.is_set() {
+            self.blocked.set(self.start.elapsed());
+        }
+    }
+
+    /// The headers of a request are complete. It runs until the value that is
+    /// returned is dropped.
+    pub(crate) fn request(self: &Arc<Pulse>) -> InFlight {
+        self.head.clear();
+        self.running.fetch_add(1, Relaxed);
+        InFlight {
+            pulse: self.clone(),
+            answered: false,
+        }
+    }
+
+    /// Whether no byte of a request has come yet.
+    pub(crate) fn fresh(&self) -> bool {
+        let seen = [&self.running, &self.answered, &self.given_up];
+        !self.head.is_set() && seen.iter().all(|count| count.load(Relaxed) == 0)
+    }
+
+    /// Whether the client gives up more requests than it waits for: it floods
+    /// (CVE-2023-44487), or is of no use.
+    pub(crate) fn floods(&self) -> bool {
+        let given_up = self.given_up.load(Relaxed);
+        given_up > PATIENCE && given_up > self.answered.load(Relaxed)
+    }
+
+    /// When the connection will have been too slow if nothing happens, and in
+    /// what way. `None` while it waits for nothing but us.
+    pub(crate) fn due(&self, timeouts: &Timeouts) -> Option<(Instant, Late)> {
+        let (since, bound, late) = if let Some(since) = self.blocked.get() {
+            (since, timeouts.idle, Late::Blocked)
+        } else if self.running.load(Relaxed) > 0 {
+            return None;
+        } else if let Some(since) = self.head.get() {
+            (since, timeouts.request_headers, Late::Head)
+        } else {
+            (
+                self.idle.get().unwrap_or_default(),
+                timeouts.idle,
+                Late::Idle,
+            )
+        };
+        Some((self.start + since + bound, late))
+    }
+}
+
+/// Requests that a client may give up before it must have let others finish.
+const PATIENCE: u32 = 200;
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pulse: Arc<Pulse>,
+    answered: bool,
+}
+
+impl InFlight {
+    /// The answer begins: dropping it is no longer the client giving up.
+    pub(crate) fn answered(&mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let pulse = &self.pulse;
+        let outcome = if self.answered {
+            &pulse.answered
+        } else {
+            &pulse.given_up
+        };
+        outcome.fetch_add(1, Relaxed);
+        if pulse.running.fetch_sub(1, Relaxed) == 1 {
+            pulse.idle.set(pulse.start.elapsed());
+        }
+    }
+}
+
+/// A moment as microseconds after the start, plus one; 0 is none.
+#[derive(Debug, Default)]
+struct Moment(AtomicU64);
+
+impl Moment {
+    fn at_start() -> Moment {
+        Moment(AtomicU64::new(1))
+    }
+
+    fn set(&self, after: Duration) {
+        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.0.store(micros.saturating_add(1), Relaxed);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Relaxed) != 0
+    }
+
+    fn get(&self) -> Option<Duration> {
+        self.0
+            .load(Relaxed)
+            .checked_sub(1)
+            .map(Duration::from_micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        request_headers: Duration::from_secs(10),
+        idle: Duration::from_secs(60),
+        connect: Duration::ZERO,
+        request: Duration::ZERO,
+        drain: Duration::ZERO,
+    };
+
+    fn due(pulse: &Pulse) -> Option<(u64, Late)> {
+        let (at, late) = pulse.due(&TIMEOUTS)?;
+        Some((at.duration_since(pulse.start).as_secs(), late))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_state_has_its_own_bound() {
+        let pulse = Pulse::new(false);
+        let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+        assert_eq!(due(&pulse), Some((60, Late::Idle)));
+        assert!(pulse.fresh());
+
+        pass(5).await;
+        pulse.read();
+        pass(1).await;
+        pulse.read();
+        assert_eq!(
+            due(&pulse),
+            Some((15, Late::Head)),
+            "from the first byte on"
+        );
+        assert!(!pulse.fresh());
+
+        let (mut first, second) = (pulse.request(), pulse.request());
+        pulse.read();
+        assert_eq!(due(&pulse), None, "bytes of a body");
+        drop(second);
+        assert_eq!(due(&pulse), None);
+        pulse.wrote(false);
+        pass(1).await;
+        pulse.wrote(false);
+        assert_eq!(due(&pulse), Some((66, Late::Blocked)));
+        pulse.wrote(true);
+        assert_eq!(due(&pulse), None);
+
+        pass(3).await;
+        first.answered();
+        drop(first);
+        assert_eq!(due(&pulse), Some((70, Late::Idle)));
+        assert!(!pulse.fresh());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_more_requests_given_up_than_answered() {
+        let pulse = Pulse::new(true);
+        for _ in 0..PATIENCE {
+            drop(pulse.request());
+        }
+        assert!(!pulse.floods());
+        drop(pulse.request());
+        assert!(pulse.floods());
+        for _ in 0..=PATIENCE {
+            pulse.request().answered();
+        }
+        assert!(!pulse.floods(), "as many answered");
+    }
+}
