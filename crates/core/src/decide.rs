@@ -47,6 +47,10 @@ enum Stage {
 
 /// What becomes of a request.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once per request and moved once; a box would be an allocation for each"
+)]
 pub enum Outcome<'s> {
     /// Every policy passed.
     Allow(Grant<'s>),

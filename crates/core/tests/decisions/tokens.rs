@@ -173,7 +173,7 @@ fn tokens_are_taken_away_unless_forwarded() {
     let gone = World::istio(vec![rule(0, sources)]).get(&target, &headers);
     assert_eq!(gone.target(), "/p?q=a%26b%3Dc&x=%20&y");
     assert!(gone.upstream("x-a").is_empty());
-    assert_eq!(gone.upstream("cookie"), [cookie.clone()], "cookies stay");
+    assert_eq!(gone.upstream("cookie"), [cookie.as_str()], "cookies stay");
 
     let kept = World::istio(vec![keep]).get(&target, &headers);
     assert_eq!(
