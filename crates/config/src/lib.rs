@@ -5,8 +5,14 @@
 
 pub mod compiled;
 pub mod diagnostic;
+mod gateway;
+mod load;
 pub mod object;
 pub mod policy;
 pub mod read;
+mod refs;
+mod routes;
 pub mod source;
 pub mod yaml;
+
+pub use load::{Loaded, load};

@@ -1,0 +1,136 @@
+//! Which listeners share a socket, and which cannot be bound together.
+
+use std::net::IpAddr;
+
+use super::parameters::EVERYWHERE;
+use super::{Gateway, Listener};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::source::Span;
+
+/// One socket: a port of a Gateway with its listeners.
+#[derive(Debug)]
+pub(super) struct SocketPlan {
+    /// Index of the Gateway.
+    pub(super) gateway: usize,
+    pub(super) port: u16,
+    pub(super) tls: bool,
+    /// What is bound.
+    pub(super) bind: u16,
+    pub(super) addresses: Vec<IpAddr>,
+    /// Indexes of listeners of the Gateway, narrowest hostname first.
+    pub(super) listeners: Vec<usize>,
+    span: Span,
+}
+
+/// Groups the listeners of all Gateways by port and reports what clashes.
+pub(super) fn plan(gateways: &[Gateway], diags: &mut Diagnostics) -> Vec<SocketPlan> {
+    let mut sockets: Vec<SocketPlan> = Vec::new();
+    for (index, gateway) in gateways.iter().enumerate() {
+        let outer = diags.enter(Some(gateway.reference.clone()));
+        for socket in of_gateway(index, gateway, diags) {
+            if let Some(other) = sockets.iter().find(|other| overlap(other, &socket)) {
+                diags.push(taken(&socket, other, gateways));
+            }
+            sockets.push(socket);
+        }
+        diags.enter(outer);
+    }
+    sockets
+}
+
+fn of_gateway(index: usize, gateway: &Gateway, diags: &mut Diagnostics) -> Vec<SocketPlan> {
+    let mut sockets: Vec<SocketPlan> = Vec::new();
+    for (number, listener) in gateway.listeners.iter().enumerate() {
+        let port = listener.spec.port;
+        let Some(socket) = sockets.iter_mut().find(|it| it.port == port) else {
+            sockets.push(SocketPlan {
+                gateway: index,
+                port,
+                tls: listener.spec.tls.is_some(),
+                bind: gateway.parameters.bind(port),
+                addresses: match gateway.addresses.as_slice() {
+                    [] => EVERYWHERE.into(),
+                    some => some.into(),
+                },
+                listeners: vec![number],
+                span: listener.spec.span,
+            });
+            continue;
+        };
+        let others = socket
+            .listeners
+            .iter()
+            .filter_map(|it| gateway.listeners.get(*it));
+        if let Some(problem) = clash(listener, socket.tls, others) {
+            diags.push(problem);
+        }
+        socket.listeners.push(number);
+    }
+    for socket in &mut sockets {
+        let narrowness = |it: &usize| {
+            gateway
+                .listeners
+                .get(*it)
+                .map(|it| it.spec.host.specificity())
+        };
+        socket
+            .listeners
+            .sort_by_key(|it| std::cmp::Reverse(narrowness(it)));
+    }
+    sockets
+}
+
+/// Why a listener cannot share its port with the others.
+fn clash<'l>(
+    listener: &Listener,
+    tls: bool,
+    mut others: impl Iterator<Item = &'l Listener>,
+) -> Option<Diagnostic> {
+    let spec = &listener.spec;
+    if spec.tls.is_some() != tls {
+        let first = others.next()?;
+        let message = format!("port {} cannot speak both HTTP and HTTPS", spec.port);
+        let error = Diagnostic::error("protocol-conflict", message).at(spec.span);
+        let error = error.related(first.spec.span, "the other protocol");
+        return Some(error.help("give one of the two listeners another port"));
+    }
+    let twin = others.find(|it| it.spec.host == spec.host)?;
+    let message = format!(
+        "two listeners answer for host `{}` on port {}",
+        spec.host, spec.port
+    );
+    let error = Diagnostic::error("hostname-conflict", message).at(spec.span);
+    let error = error.related(twin.spec.span, "the first one");
+    Some(error.help("give each listener of a port its own `hostname`"))
+}
+
+/// Whether no two processes could bind both.
+fn overlap(one: &SocketPlan, other: &SocketPlan) -> bool {
+    let same = |a: &IpAddr, b: &IpAddr| {
+        let family = a.is_ipv4() == b.is_ipv4();
+        a == b || (family && (a.is_unspecified() || b.is_unspecified()))
+    };
+    let meets = |a: &IpAddr| other.addresses.iter().any(|b| same(a, b));
+    one.bind == other.bind && one.addresses.iter().any(meets)
+}
+
+fn taken(socket: &SocketPlan, other: &SocketPlan, gateways: &[Gateway]) -> Diagnostic {
+    let owner = gateways
+        .get(other.gateway)
+        .map(|it| it.reference.to_string());
+    let mapped = if socket.bind == socket.port {
+        String::new()
+    } else {
+        format!(" (mapped from port {})", socket.port)
+    };
+    let message = format!(
+        "port {}{mapped} is bound by {} already",
+        socket.bind,
+        owner.unwrap_or_default()
+    );
+    let error = Diagnostic::error("port-conflict", message).at(socket.span);
+    let help = "give the Gateways different `spec.addresses`, or map the port with `spec.ports` of GatewayParameters";
+    error
+        .related(other.span, "the first listener on it")
+        .help(help)
+}
