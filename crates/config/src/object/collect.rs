@@ -255,8 +255,12 @@ fn refused(class: Class, head: &Head) -> Diagnostic {
                 .help(format!("did you mean a version of `{meant}`?"))
         }
         Class::Unsupported => {
+            let restricts = ["Policy", "Auth"]
+                .iter()
+                .any(|word| head.kind.contains(word));
+            let without = if restricts { "enforcing it" } else { "it" };
             let message =
-                format!("{named} is not supported yet: refusing to start without enforcing it");
+                format!("{named} is not supported yet: refusing to start without {without}");
             Diagnostic::error("unsupported-kind", message)
                 .at(head.kind_span)
                 .help("remove the object, if what it asks for is not needed here")

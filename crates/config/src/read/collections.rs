@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, RangeInclusive};
 
-use super::scalars::{bounds, mismatch};
+use super::scalars::{bounds, count, mismatch};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::Span;
 use crate::yaml::{Key, Node, Value};
@@ -55,7 +55,7 @@ pub fn list_in<T>(
             return None;
         };
         if !length.contains(&items.len()) {
-            let message = format!("this list has {} items", items.len());
+            let message = format!("this list has {}", count(items.len(), "item"));
             let help = format!("write {}", bounds(&length, "item"));
             diags.push(
                 Diagnostic::error("out-of-range", message)

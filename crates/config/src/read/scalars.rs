@@ -40,18 +40,21 @@ fn of_length(
     length: &RangeInclusive<usize>,
     diags: &mut Diagnostics,
 ) -> Option<Arc<str>> {
-    let count = scalar.text.chars().count();
-    if length.contains(&count) {
+    let characters = scalar.text.chars().count();
+    if length.contains(&characters) {
         return Some(Arc::clone(&scalar.text));
     }
-    let (message, help) = if count == 0 {
+    let (message, help) = if characters == 0 {
         (
             "this string must not be empty".into(),
             "write a text".into(),
         )
     } else {
         let help = format!("write {}", bounds(length, "character"));
-        (format!("this string has {count} characters"), help)
+        (
+            format!("this string has {}", count(characters, "character")),
+            help,
+        )
     };
     diags.push(
         Diagnostic::error("out-of-range", message)
@@ -216,11 +219,16 @@ fn wrong_type(node: &Node, expected: &str, help: &str, diags: &mut Diagnostics) 
 
 /// `from 2 to 16 items`, `at least 1 item`, `at most 16 items`.
 pub(super) fn bounds(range: &RangeInclusive<usize>, unit: &str) -> String {
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
     match (*range.start(), *range.end()) {
-        (low, usize::MAX) => format!("at least {low} {unit}{}", plural(low)),
-        (0, high) => format!("at most {high} {unit}{}", plural(high)),
-        (low, high) if low == high => format!("exactly {low} {unit}{}", plural(low)),
-        (low, high) => format!("from {low} to {high} {unit}s"),
+        (low, usize::MAX) => format!("at least {}", count(low, unit)),
+        (0, high) => format!("at most {}", count(high, unit)),
+        (low, high) if low == high => format!("exactly {}", count(low, unit)),
+        (low, high) => format!("from {low} to {}", count(high, unit)),
     }
+}
+
+/// `1 item`, `2 items`.
+pub(super) fn count(n: usize, unit: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {unit}{plural}")
 }

@@ -120,10 +120,8 @@ fn lookup(
     };
     let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(malformed(
-            &format!("{} is not a variable", quoted(&format!("${{{reference}}}"))),
-            place(),
-        ));
+        // Without the text itself: in a Secret it may be part of a password.
+        return Err(malformed("this `${…}` is not a variable", place()));
     }
     match (env(name), default) {
         (Some(value), None) => Ok(value),
