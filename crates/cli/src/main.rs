@@ -1,6 +1,7 @@
 //! The countersign binary: reads the command line, runs the command, and ends with the exit code of how it went.
 
 mod command;
+mod demo;
 mod exit;
 mod output;
 mod time;

@@ -1,0 +1,5 @@
+//! The real binary as people and scripts use it: what it prints, to which stream, and how it ends.
+
+mod binary;
+mod general;
+mod token;
