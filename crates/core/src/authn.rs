@@ -30,8 +30,20 @@ pub struct Requirement {
     places: Box<[Place]>,
     /// What a request without any token gets.
     pub missing: Missing,
-    /// Whether a CORS preflight is let through unseen (decision T13).
-    pub skip_preflight: bool,
+    /// Whose rules these are.
+    pub family: Family,
+}
+
+/// Where the two systems whose YAML is read treat the same rules differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Istio's RequestAuthentication: a CORS preflight passes unseen (decision
+    /// T13), and of several rules' errors the first rule's is told unless it
+    /// knows no more than that the issuer is unknown.
+    Istio,
+    /// kgateway's `jwt` extension: nothing passes unseen, and the last such
+    /// error is told.
+    Kgateway,
 }
 
 /// What becomes of a request that carries no token.
@@ -84,7 +96,7 @@ impl Requirement {
         origin: Arc<Origin>,
         rules: Vec<TokenRule>,
         missing: Missing,
-        skip_preflight: bool,
+        family: Family,
     ) -> Requirement {
         let mut places: Vec<(Source, Vec<u16>)> = Vec::new();
         for (index, rule) in (0u16..).zip(&rules) {
@@ -107,7 +119,7 @@ impl Requirement {
             places: places.collect(),
             rules: rules.into(),
             missing,
-            skip_preflight,
+            family,
         }
     }
 

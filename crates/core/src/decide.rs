@@ -8,7 +8,7 @@ use countersign_jose::UnixTime;
 use http::HeaderMap;
 use smallvec::SmallVec;
 
-use crate::authn::{Accepted, Edits, Evaluation, Step, one_identity};
+use crate::authn::{Accepted, Edits, Evaluation, Family, Step, one_identity};
 use crate::facts::{Facts, Need};
 use crate::id::RequirementId;
 use crate::listener::Listener;
@@ -289,7 +289,7 @@ impl<'r> Progress<'r> {
                 Denial::because(Reason::PolicyConfiguration, "a requirement is gone").into(),
             );
         };
-        if requirement.skip_preflight && req.is_preflight() {
+        if requirement.family == Family::Istio && req.is_preflight() {
             if R::ON {
                 rec.record(Event::PreflightSkipped);
             }

@@ -14,13 +14,18 @@ use crate::error::TokenError;
 /// [`TokenError::NotCanonical`] when laxer decoders would take it, else `invalid`.
 pub(crate) fn decode(part: &str, invalid: TokenError) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| {
-        let packed: String = part.split_ascii_whitespace().collect();
-        if LAX.decode(packed).is_ok() {
+        if decode_lax(part).is_some() {
             TokenError::NotCanonical
         } else {
             invalid
         }
     })
+}
+
+/// Decodes what laxer decoders would take; for choosing between errors only.
+pub(crate) fn decode_lax(part: &str) -> Option<Vec<u8>> {
+    let packed: String = part.split_ascii_whitespace().collect();
+    LAX.decode(packed).ok()
 }
 
 /// Decodes a member of a key. Padding is let through, as Envoy does: a published key has no second

@@ -31,7 +31,16 @@ impl Header {
     }
 
     pub(crate) fn parse(segment: &str) -> Result<Self, TokenError> {
-        let json = b64::decode(segment, TokenError::HeaderBase64)?;
+        let json = b64::decode(segment, TokenError::HeaderBase64).map_err(|error| {
+            // A scheme in front of the token (`Bearer eyJ…` where no scheme is expected) decodes,
+            // white space aside, to something that is no header in any spelling.
+            let readable = b64::decode_lax(segment).is_some_and(|json| Value::parse(&json).is_ok());
+            if error == TokenError::NotCanonical && !readable {
+                TokenError::HeaderJson
+            } else {
+                error
+            }
+        })?;
         let header = Value::parse(&json).map_err(|error| match error.problem() {
             JsonProblem::DuplicateMember => TokenError::HeaderDuplicate,
             JsonProblem::Syntax | JsonProblem::TooDeep => TokenError::HeaderJson,

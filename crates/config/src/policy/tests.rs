@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::authn::Missing;
+use countersign_core::authn::{Family, Missing};
 use countersign_core::backend::Endpoint;
 use countersign_core::source::Source;
 
@@ -267,8 +267,8 @@ fn istio_places_keys_and_presence() {
         .unwrap_or(99);
     let requirement = &load.policies.requirements[id];
     assert_eq!(
-        (requirement.missing, requirement.skip_preflight),
-        (Missing::Anonymous, true)
+        (requirement.missing, requirement.family),
+        (Missing::Anonymous, Family::Istio)
     );
     let [first, second] = requirement.rules() else {
         panic!("two rules")
@@ -477,8 +477,8 @@ fn kgateway_providers_in_full() {
     assert!(!load.diags.has_errors(), "{:?}", load.said());
     let requirement = &load.policies.requirements[0];
     assert_eq!(
-        (requirement.missing, requirement.skip_preflight),
-        (Missing::Anonymous, false)
+        (requirement.missing, requirement.family),
+        (Missing::Anonymous, Family::Kgateway)
     );
     let [first, second] = requirement.rules() else {
         panic!("two rules")

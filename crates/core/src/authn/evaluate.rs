@@ -11,7 +11,7 @@ use countersign_jose::{Claims, Token, TokenError, UnixTime, Verified};
 use smallvec::SmallVec;
 
 use super::find::{Found, find};
-use super::{Missing, Requirement, TokenRule};
+use super::{Family, Missing, Requirement, TokenRule};
 use crate::facts::{Facts, Keys, Need};
 use crate::id::ProviderId;
 use crate::origin::Origin;
@@ -59,6 +59,8 @@ pub struct Evaluation<'r> {
     /// Rule to try next, counted among the readers of the token's place.
     reader: usize,
     error: Option<(Reason, Arc<Origin>)>,
+    /// The first error for this token says more than "unknown issuer".
+    first_is_telling: bool,
     accepted: SmallVec<[Accepted; 2]>,
     asked: SmallVec<[Need; 2]>,
 }
@@ -182,7 +184,7 @@ impl<'r> Evaluation<'r> {
                             reason: reason.clone(),
                         });
                     }
-                    self.keep_error(reason, rule);
+                    self.keep_error(reason, rule, requirement.family);
                     self.reader += 1;
                 }
             }
@@ -196,11 +198,17 @@ impl<'r> Evaluation<'r> {
         Some(Step::Refuse(reason, origin))
     }
 
-    /// Of several rules' errors the last one counts that says more than
-    /// "unknown issuer", as in Envoy's `requires_any`.
-    fn keep_error(&mut self, reason: Reason, rule: &TokenRule) {
+    /// Of several rules' errors one is told that says more than "unknown
+    /// issuer": the last, as in Envoy's `requires_any`. What istiod generates
+    /// tries all rules once more at the end and stops at the first, so there
+    /// the first rule's comes first.
+    fn keep_error(&mut self, reason: Reason, rule: &TokenRule, family: Family) {
         let dull = reason == Reason::Token(TokenError::IssuerUnknown);
-        if self.error.is_none() || !dull {
+        let settled = family == Family::Istio && self.first_is_telling;
+        if self.error.is_none() {
+            self.first_is_telling = !dull;
+        }
+        if self.error.is_none() || !(dull || settled) {
             self.error = Some((reason, rule.origin.clone()));
         }
     }

@@ -60,9 +60,9 @@ fn in_header<'r>(
     }
 }
 
-/// The token behind a prefix. An `Authorization` scheme is compared without
-/// regard to case and may be followed by several spaces (RFC 9110 section
-/// 11.4, decision T2); any other prefix stands as configured, at the start.
+/// The token behind a prefix and any spaces after it. An `Authorization`
+/// scheme is compared without regard to case (RFC 9110 section 11.1, decision
+/// T2); any other prefix stands as configured, at the start.
 fn after_prefix<'v>(value: &'v str, prefix: &str, authorization: bool) -> Option<&'v str> {
     if authorization && prefix.ends_with(' ') {
         let (scheme, rest) = value.split_at_checked(prefix.len())?;
@@ -70,7 +70,12 @@ fn after_prefix<'v>(value: &'v str, prefix: &str, authorization: bool) -> Option
             .eq_ignore_ascii_case(prefix)
             .then(|| rest.trim_start_matches(' '));
     }
-    value.strip_prefix(prefix)
+    let rest = value.strip_prefix(prefix)?;
+    Some(if prefix.is_empty() {
+        rest
+    } else {
+        rest.trim_start_matches(' ')
+    })
 }
 
 fn in_query<'r>(query: Option<&'r str>, wanted: &str, push: &mut dyn FnMut(Option<Cow<'r, str>>)) {

@@ -155,6 +155,39 @@ fn of_several_rules_any_may_accept_and_the_telling_error_is_reported() {
 }
 
 #[test]
+fn kgateway_tells_the_last_telling_error_and_istio_the_first() {
+    let mut old = claims(ALPHA, "a");
+    old["exp"] = json!(NOW - 100);
+    let bearer = format!("Bearer {}", alpha().token(&old));
+    let rules = || {
+        let mut later = rule(1, defaults());
+        later.provider = countersign_core::ProviderId(2);
+        vec![rule(0, defaults()), later]
+    };
+    // Provider 2 expects the same issuer and another audience, and lets time pass.
+    let with_third = |mut world: World| {
+        let mut third = world.snap.providers[0].clone();
+        third.expect.skew = 1000;
+        third.expect.audiences = countersign_jose::Audiences::exact(["api"]);
+        let mut all = world.snap.providers.to_vec();
+        all.push(third);
+        world.snap.providers = all.into();
+        world
+    };
+    let istio = with_third(World::istio(rules()));
+    assert_eq!(
+        istio.get("/", &[("authorization", &bearer)]).brief(),
+        (401, "Jwt is expired")
+    );
+    let kgateway = with_third(World::strict(rules()));
+    let refused = (403, "Audiences in Jwt are not allowed");
+    assert_eq!(
+        kgateway.get("/", &[("authorization", &bearer)]).brief(),
+        refused
+    );
+}
+
+#[test]
 fn tokens_are_taken_away_unless_forwarded() {
     let sources = [
         header("x-a", ""),

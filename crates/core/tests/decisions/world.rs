@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use countersign_core::authn::{ClaimHeader, Missing, Requirement, TokenRule};
+use countersign_core::authn::{ClaimHeader, Family, Missing, Requirement, TokenRule};
 use countersign_core::backend::{AppProtocol, Backend, Endpoint};
 use countersign_core::filter::Filters;
 use countersign_core::host::HostPattern;
@@ -110,11 +110,11 @@ pub fn header(name: &str, prefix: &str) -> Source {
 }
 
 pub fn istio(rules: Vec<TokenRule>) -> Requirement {
-    Requirement::new(origin("istio"), rules, Missing::Anonymous, true)
+    Requirement::new(origin("istio"), rules, Missing::Anonymous, Family::Istio)
 }
 
 pub fn strict(rules: Vec<TokenRule>) -> Requirement {
-    Requirement::new(origin("strict"), rules, Missing::Refuse, false)
+    Requirement::new(origin("strict"), rules, Missing::Refuse, Family::Kgateway)
 }
 
 /// A route of the world: path prefix, header condition, requirement.
@@ -363,7 +363,7 @@ pub fn ready(keys: &[&Key], generation: u64) -> State {
 
 impl Facts for Knowledge {
     fn keys(&self, provider: ProviderId) -> Keys<'_> {
-        match &self.sets[provider.0 as usize] {
+        match &self.sets[provider.0 as usize % 2] {
             State::Ready(set, generation) => Keys::Ready {
                 set,
                 generation: *generation,

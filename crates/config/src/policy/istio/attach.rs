@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::authn::{Missing, Requirement, TokenRule};
+use countersign_core::authn::{Family, Missing, Requirement, TokenRule};
 use countersign_core::backend::Ca;
 use countersign_core::id::{ProviderId, RequirementId};
 use countersign_core::origin::Origin;
@@ -111,7 +111,7 @@ fn merge(
         origin.unwrap_or_else(nowhere),
         rules,
         Missing::Anonymous,
-        true,
+        Family::Istio,
     )
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use countersign_core::authn::{Missing, Requirement, TokenRule};
+use countersign_core::authn::{Family, Missing, Requirement, TokenRule};
 use countersign_core::id::RequirementId;
 use countersign_jose::{Audiences, ZeroExp};
 
@@ -189,7 +189,7 @@ fn compile(
         return Err(why);
     }
     let origin = Arc::new(object.origin.clone());
-    let requirement = Requirement::new(origin, rules, extension.missing, false);
+    let requirement = Requirement::new(origin, rules, extension.missing, Family::Kgateway);
     Ok((builder.requirement(requirement), extension.missing))
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_config::compiled::{KeyLocation, KeySource, RemoteKeys};
 use countersign_core::Snapshot;
-use countersign_core::authn::{Missing, Requirement, TokenRule};
+use countersign_core::authn::{Family, Missing, Requirement, TokenRule};
 use countersign_core::provider::Provider;
 use countersign_jose::{Alg, Audiences, KeySet};
 use countersign_runtime::{KeyState, Running};
@@ -20,7 +20,7 @@ pub(super) fn requirements(snapshot: &Snapshot) -> Value {
                 Missing::Anonymous => "anonymous",
                 Missing::Refuse => "refused",
             },
-            "skipsPreflight": it.skip_preflight,
+            "skipsPreflight": it.family == Family::Istio,
             "rules": it.rules().iter().map(|it| rule(snapshot, it)).collect::<Value>(),
         })
     };
