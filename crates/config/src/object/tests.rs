@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Style};
 use crate::source::{Files, Text};
 
 /// All YAML files below a folder of the shared material; `None` where it is not at hand, which CI does not forgive.
@@ -258,4 +260,33 @@ fn data_of_config_maps_is_not_ours_until_it_is_read() {
         diags.errors().map(|error| error.code).collect::<Vec<_>>(),
         ["unset-variable"]
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Wherever a file is cut or garbled, it is read or refused, and what is told can be shown.
+    #[test]
+    fn garbled_files_do_not_panic(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..20_usize, prop::collection::vec(any::<u8>(), 0..8)), 1..4),
+    ) {
+        let mut bytes = include_bytes!("../../tests/golden/kinds.yaml").to_vec();
+        for (at, length, insert) in cuts {
+            let start = at.index(bytes.len());
+            let end = (start + length).min(bytes.len());
+            bytes.splice(start..end, insert);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let (files, objects, mut diags) = collect(&[("a.yaml", &text)]);
+        for object in objects.iter() {
+            object.fields(&mut diags).finish();
+        }
+        diags.sort();
+        for diagnostic in diags.iter() {
+            let span = diagnostic.span.unwrap();
+            prop_assert!(text.get(span.start.byte as usize..span.end.byte as usize).is_some());
+        }
+        prop_assert!(!diags.render(&files, Style::Plain).is_empty());
+        diags.render(&files, Style::Json);
+    }
 }
