@@ -10,6 +10,7 @@ use countersign_core::{Keys, Need, ProviderId};
 use countersign_jose::Expect;
 use tokio::sync::{Notify, watch};
 
+use crate::clock;
 use crate::keys::{Dice, Fetch, Keeper, KeyState, Owner};
 use crate::metrics::Metrics;
 
@@ -87,6 +88,7 @@ impl Handle {
                     shared.rotate();
                 }
             };
+            metrics.loaded(clock::now());
             let keeper = Keeper::new(control, fetch, dice, metrics.clone(), rotate);
             let mut uids = Uids::default();
             let owners = keeper.adopt(&compiled);
@@ -160,6 +162,7 @@ impl Handle {
 
     /// Puts a new configuration in force.
     pub(crate) fn replace(&self, compiled: Arc<Compiled>) {
+        self.0.metrics.loaded(clock::now());
         self.0.swap(|keeper, old, uids| {
             let owners = keeper.adopt(&compiled);
             let keys = keys(&compiled, owners, Some(old), uids);
@@ -284,3 +287,6 @@ fn same_source(a: &KeySource, b: &KeySource) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use countersign_config::compiled::{KeyLocation, RemoteKeys};
 use countersign_jose::KeySet;
 
 use super::Failure;
-use super::owner::skipped;
+use super::set::skipped;
 
 pub(super) fn rotated(names: &[Arc<str>], source: &RemoteKeys, set: &KeySet) {
     let (providers, url) = (names.join(", "), shown(source));
@@ -91,7 +91,7 @@ fn shown(source: &RemoteKeys) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::tests::source;
+    use crate::keys::script::source;
 
     #[test]
     fn neither_query_nor_userinfo_is_shown() {

@@ -8,6 +8,7 @@ mod fetch;
 mod keeper;
 mod log;
 mod owner;
+mod set;
 mod throttle;
 
 use std::future::Future;
@@ -102,4 +103,6 @@ pub fn dice() -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) mod script;
+#[cfg(test)]
+mod tests;

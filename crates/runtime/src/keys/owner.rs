@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_config::compiled::RemoteKeys;
-use countersign_jose::{KeySet, SkippedKey, Symmetric};
+use countersign_jose::KeySet;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::set::{Fetched, lifetime, read, same_entries};
 use super::throttle::Bucket;
-use super::{Dice, Document, Failure, Fetch, KeyState, log};
+use super::{Dice, Failure, Fetch, KeyState, log};
 use crate::metrics::Metrics;
 
 /// The keys of one distinct source. Its task fetches; everybody else looks and waits.
@@ -263,10 +264,13 @@ impl Owner {
             inner.trouble = Some(failure.code);
             log::failed(&inner.names, &self.source, failure, wait, kept);
         }
-        let state = if kept.is_some() {
-            inner.state.clone()
-        } else {
-            KeyState::Unavailable
+        let state = match inner.state {
+            KeyState::Ready { .. } if kept.is_none() => {
+                log::expired(&inner.names, &self.source);
+                KeyState::Unavailable
+            }
+            KeyState::Pending => KeyState::Unavailable,
+            _ => inner.state.clone(),
         };
         publish(inner, state, tools);
     }
@@ -314,73 +318,8 @@ fn publish(mut inner: MutexGuard<'_, Inner>, state: KeyState, tools: &Tools) {
     }
 }
 
-/// A key set that was read.
-#[derive(Debug)]
-struct Fetched {
-    set: Arc<KeySet>,
-    entries: Arc<[Value]>,
-    fresh_for: Option<Duration>,
-}
-
-fn read(document: &Document) -> Result<Fetched, Failure> {
-    let failure = |code, message| Failure { code, message };
-    let set = KeySet::from_jwks(&document.body, Symmetric::Refuse)
-        .map_err(|error| failure("not_jwks", error.to_string()))?;
-    let value: Value = serde_json::from_slice(&document.body)
-        .map_err(|_| failure("not_jwks", "the key set is not acceptable JSON".into()))?;
-    let entries = value
-        .get("keys")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    if entries.is_empty() {
-        return Err(failure(
-            "no_keys",
-            "the key set has an empty list `keys`".into(),
-        ));
-    }
-    Ok(Fetched {
-        set: Arc::new(set),
-        entries: entries.into(),
-        fresh_for: document.fresh_for,
-    })
-}
-
-/// Whether two sets publish the same keys; issuers are free to change their order.
-fn same_entries(a: &[Value], b: &[Value]) -> bool {
-    a.len() == b.len() && a.iter().all(|key| b.contains(key)) && b.iter().all(|key| a.contains(key))
-}
-
-/// How long a set is used before it is fetched anew: `refresh`, which is never exceeded, so that a key that its issuer
-/// withdrew is not trusted for longer than the configuration says. The answer's own headers shorten it, but not below
-/// [`SHORTEST_LIFE`]. No lifetime at all (`no-store`, `max-age=0`) cannot be had, since requests never fetch; then
-/// `refresh` counts, as in Istio and Envoy.
-fn lifetime(refresh: Duration, fresh_for: Option<Duration>) -> Duration {
-    let longest = refresh.clamp(SHORTEST_PAUSE, LONGEST_LIFE);
-    match fresh_for {
-        Some(fresh) if !fresh.is_zero() => fresh.clamp(SHORTEST_LIFE.min(longest), longest),
-        _ => longest,
-    }
-}
-
-/// The words of skipped entries, for the log.
-pub(super) fn skipped(set: &KeySet) -> String {
-    let words = |it: &SkippedKey| {
-        let kid = it.kid.as_deref().map_or_else(String::new, |kid| {
-            format!(" (kid `{}`)", kid.escape_debug())
-        });
-        format!("keys[{}]{kid}: {}", it.index, it.reason)
-    };
-    set.skipped()
-        .iter()
-        .map(words)
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
 /// How long the last good set is used while no newer one can be had (decision T10).
 const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-const SHORTEST_LIFE: Duration = Duration::from_secs(30);
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Whatever is configured, a dead issuer is not asked more often and not more rarely than this.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);

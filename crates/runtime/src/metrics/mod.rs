@@ -67,7 +67,7 @@ impl Metrics {
     /// One attempt to fetch the keys of these providers has ended.
     pub(crate) fn fetched(&self, names: &[Arc<str>], result: &'static str) {
         self.each(names, |provider| {
-            *provider.results.entry(result).or_default() += 1
+            *provider.results.entry(result).or_default() += 1;
         });
     }
 
@@ -99,3 +99,6 @@ impl Metrics {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
