@@ -55,10 +55,13 @@ pub struct Scene<'a> {
     /// The routes that were read.
     pub routes: Vec<RouteInfo>,
     /// Resolves the `backendRef` of a remote key set.
-    pub backend: &'a dyn Fn(&KeyBackend<'_>) -> Result<(Endpoint, Option<Ca>), String>,
+    pub backend: &'a KeyBackends<'a>,
     /// Address guard of the gateways (decision T15).
     pub guard: AddressGuard,
 }
+
+/// Where to connect, and the CA that a BackendTLSPolicy gives; or why not.
+pub type KeyBackends<'a> = dyn Fn(&KeyBackend<'_>) -> Result<(Endpoint, Option<Ca>), String> + 'a;
 
 /// A `backendRef` of `jwks.remote`.
 #[derive(Debug)]

@@ -23,6 +23,9 @@ const SKEW: u64 = 60;
 /// istiod's refresh interval.
 const REFRESH: Duration = Duration::from_secs(20 * 60);
 
+/// The rules of one policy, each with the issuer that it is sorted by.
+type Rules = Vec<(Option<Arc<str>>, TokenRule)>;
+
 /// What each gateway got.
 #[derive(Debug, Default)]
 pub(in crate::policy) struct Attached {
@@ -54,7 +57,7 @@ pub(in crate::policy) fn attach(
         .of(Kind::RequestAuthentication)
         .filter_map(|object| authentication(object, diags))
         .collect();
-    let mut compiled: Vec<Vec<(Option<Arc<str>>, TokenRule)>> = Vec::new();
+    let mut compiled: Vec<Rules> = Vec::new();
     for policy in &policies {
         report_reach(policy, scene, mesh, diags);
         compiled.push(rules(policy, scene.guard, builder));
@@ -92,11 +95,7 @@ pub(in crate::policy) fn attach(
 }
 
 /// All rules of the policies concatenated and stably sorted by issuer, as istiod does.
-fn merge(
-    applying: &[usize],
-    policies: &[Authentication<'_>],
-    compiled: &[Vec<(Option<Arc<str>>, TokenRule)>],
-) -> Requirement {
+fn merge(applying: &[usize], policies: &[Authentication<'_>], compiled: &[Rules]) -> Requirement {
     let mut rules: Vec<&(Option<Arc<str>>, TokenRule)> = applying
         .iter()
         .filter_map(|it| compiled.get(*it))
@@ -128,11 +127,7 @@ fn nowhere() -> Arc<Origin> {
     })
 }
 
-fn rules(
-    policy: &Authentication<'_>,
-    guard: AddressGuard,
-    builder: &mut Builder,
-) -> Vec<(Option<Arc<str>>, TokenRule)> {
+fn rules(policy: &Authentication<'_>, guard: AddressGuard, builder: &mut Builder) -> Rules {
     let object = policy.object;
     let number = |(index, rule): (usize, &crate::read::Spanned<JwtRule>)| {
         let origin = object

@@ -84,7 +84,7 @@ pub(in crate::policy) fn attach(
         for target in &policy.targets {
             match target.kind {
                 TargetKind::Gateway => {
-                    on_gateways(policy, target, &effect, scene, &mut gateways, diags)
+                    on_gateways(policy, target, &effect, scene, &mut gateways, diags);
                 }
                 TargetKind::Route(kind) => {
                     on_routes(policy, target, kind, &effect, scene, &mut routes, diags);
