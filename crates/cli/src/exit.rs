@@ -59,33 +59,44 @@ impl From<Exit> for ExitCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    message: String,
-    help: Option<String>,
+    /// Each with the help for it.
+    problems: Vec<(String, Option<String>)>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
-            message: message.into(),
-            help: None,
+            problems: vec![(message.into(), None)],
         }
     }
 
     /// Says what to do instead.
     #[must_use]
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+        if let Some((_, help)) = self.problems.last_mut() {
+            *help = Some(text.into());
+        }
+        self
+    }
+
+    /// Tells of another problem as well.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.problems.extend(other.problems);
         self
     }
 }
 
-/// `error: message`, and the help on a line of its own.
+/// For each problem `error: message`, and the help on a line of its own.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
-        self.help
-            .iter()
-            .try_for_each(|help| writeln!(f, "  help: {help}"))
+        for (message, help) in &self.problems {
+            writeln!(f, "error: {message}")?;
+            if let Some(help) = help {
+                writeln!(f, "  help: {help}")?;
+            }
+        }
+        Ok(())
     }
 }

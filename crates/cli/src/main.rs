@@ -3,6 +3,8 @@
 mod command;
 mod demo;
 mod exit;
+mod load;
+mod logging;
 mod output;
 mod time;
 mod token;

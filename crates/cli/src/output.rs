@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
+use countersign_config::diagnostic::Style;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
@@ -77,6 +78,15 @@ impl Palette {
 
     pub(crate) const fn is_coloured(self) -> bool {
         self.colour
+    }
+
+    /// How diagnostics are shown under it.
+    pub(crate) const fn style(self) -> Style {
+        if self.colour {
+            Style::Fancy
+        } else {
+            Style::Plain
+        }
     }
 
     pub(crate) fn good(self, text: &str) -> String {

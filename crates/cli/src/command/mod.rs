@@ -1,5 +1,6 @@
 //! The commands, one file each: its options, what it does, and how it ended.
 
+mod check;
 mod completions;
 mod token;
 
@@ -18,6 +19,7 @@ pub(crate) struct Cli {
 /// What can be done.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Check(check::Check),
     Token(token::Token),
     Completions(completions::Completions),
 }
@@ -26,6 +28,7 @@ impl Command {
     /// Does it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Check(check) => check.run(),
             Self::Token(token) => token.run(),
             Self::Completions(completions) => completions.run(),
         }

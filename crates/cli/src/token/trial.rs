@@ -86,7 +86,7 @@ fn times(token: &Token<'_>, expect: &Expect, now: UnixTime) -> Check {
             time::calendar(moment)
         )
     };
-    let skew = format!("; {} of skew are allowed", time::length(expect.skew));
+    let skew = format!(", with {} of skew allowed", time::length(expect.skew));
     let detail = match (&outcome, claims.not_before(), claims.expires()) {
         (Err(TokenError::NotYetValid), Some(nbf), _) => {
             format!("becomes valid {}{skew}", moment(nbf))

@@ -1,9 +1,14 @@
 //! `countersign token`.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_testkit::idp::Idp;
 use countersign_testkit::mint::{self, Key, Kind};
+use countersign_testkit::site::Reply;
 use serde_json::{Value, json};
 
 use crate::binary::{Ended, Folder, example, golden};
+use crate::sample;
 
 const NOON: &str = "2026-11-25T12:00:00Z";
 /// The same moment.
@@ -24,11 +29,8 @@ fn ordinary() -> Value {
 
 /// A token whose text is the same in every run, because nobody checks its signature.
 fn unsigned(header: &Value, claims: &Value) -> String {
-    let token = mint::unsigned(claims);
-    let payload = token.split('.').nth(1).unwrap();
-    let header = mint::unsigned(header);
-    let header = header.split('.').nth(1).unwrap();
-    format!("{header}.{payload}.c2lnbmF0dXJl")
+    let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    format!("{}.{}.c2lnbmF0dXJl", encode(header), encode(claims))
 }
 
 #[test]
@@ -205,4 +207,133 @@ fn the_token_of_the_documents_verifies_under_their_key() {
     );
     assert_eq!(late.code, Some(4));
     assert!(late.stdout.contains("jwt_expired"), "{}", late.stdout);
+}
+
+/// A token of the sample configuration's issuer, with these claims in place of its own.
+fn customer(claims: Value) -> String {
+    let mut all = json!({
+        "iss": sample::ISSUER, "sub": "alice", "aud": "shop", "iat": NOON_SECONDS - 60, "exp": NOON_SECONDS + 3600,
+    });
+    for (name, value) in claims.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    sample::key().token(&all)
+}
+
+fn verify(extra: &[&str], token: &str) -> Ended {
+    let folder = Folder::new()
+        .file("shop/gateway.yaml", &sample::gateway())
+        .file("shop/policy.yaml", &sample::policy());
+    let args = [
+        &["token", "verify", "--config", "shop", "--at", NOON][..],
+        extra,
+    ]
+    .concat();
+    folder.run_with(&args, token)
+}
+
+#[test]
+fn verify_asks_every_provider_of_a_configuration() {
+    let ended = verify(&[], &customer(json!({})));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    golden("verify.txt", &ended.stdout);
+
+    let claims =
+        json!({ "iss": "https://partners.test", "aud": "web", "exp": NOON_SECONDS - 3600 });
+    let ended = verify(&[], &customer(claims.clone()));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), ""));
+    golden("verify-refused.txt", &ended.stdout);
+
+    let ended = verify(&["--format", "json"], &customer(claims));
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (ended.code, &document["accepted"]),
+        (Some(4), &json!(false))
+    );
+    assert_eq!(document["subject"], Value::Null);
+    assert_eq!(document["providers"][1]["code"], "jwt_issuer_unknown");
+}
+
+#[test]
+fn verify_can_be_held_to_one_provider() {
+    let token = customer(json!({}));
+    for (provider, code) in [
+        ("shop/customers", 0),
+        ("shop/customers/main", 0),
+        ("shop/customers/partners", 4),
+        ("shop/custom", 2),
+        ("elsewhere", 2),
+    ] {
+        let ended = verify(&["--provider", provider], &token);
+        assert_eq!(
+            ended.code,
+            Some(code),
+            "{provider}: {}{}",
+            ended.stdout,
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn verify_fetches_remote_keys_unless_told_not_to() {
+    let key = sample::key();
+    let idp = Idp::start(&[&key]);
+    let remote = format!(
+        "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata:\n  name: remote\n  namespace: shop\n\
+         spec:\n  jwtRules:\n  - issuer: {}\n    jwksUri: {}\n",
+        idp.issuer(),
+        idp.jwks_uri()
+    );
+    let folder = Folder::new().file("istio.yaml", &remote);
+    let token = idp.token(&key, &json!({ "sub": "bob" }));
+    let verify = |extra: &[&str]| {
+        let args = [&["token", "verify", "--config", "istio.yaml"][..], extra].concat();
+        folder.run_with(&args, &token)
+    };
+    let ended = verify(&["--offline"]);
+    assert_eq!((ended.code, idp.fetches()), (Some(4), 0));
+    assert!(
+        ended.stdout.contains("not fetched, because of `--offline`"),
+        "{}",
+        ended.stdout
+    );
+
+    let ended = verify(&[]);
+    assert_eq!(
+        (ended.code, idp.fetches()),
+        (Some(0), 1),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("as `bob`"), "{}", ended.stdout);
+
+    idp.fail(Reply::new(503));
+    let ended = verify(&[]);
+    assert_eq!(ended.code, Some(4));
+    assert!(
+        ended.stdout.contains("answered with status 503"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn verify_needs_a_configuration_without_errors_and_with_providers() {
+    let token = customer(json!({}));
+    let broken = sample::policy().replace("issuer:", "isuer:");
+    let folder = Folder::new()
+        .file("gateway.yaml", &sample::gateway())
+        .file("policy.yaml", &broken);
+    let ended = folder.run_with(&["token", "verify", "--config", "."], &token);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""));
+    assert!(ended.stderr.contains("isuer"), "{}", ended.stderr);
+    let ended = folder.run_with(&["token", "verify", "--config", "gateway.yaml"], &token);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(4), ""));
+    assert!(
+        ended.stderr.contains("the configuration has no provider"),
+        "{}",
+        ended.stderr
+    );
 }

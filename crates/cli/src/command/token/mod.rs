@@ -1,5 +1,6 @@
 //! `countersign token`: what stands in a token, and who accepts it.
 
+mod candidates;
 mod decode;
 mod verify;
 

@@ -1,25 +1,35 @@
 //! `countersign token verify`: who accepts a token, and for everybody who does not, what speaks against it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
-use countersign_jose::{Expect, KeySet, Token, TokenError, UnixTime};
+use countersign_jose::{Token, TokenError, UnixTime};
 use serde_json::{Value, json};
 
+use super::candidates::Candidate;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, FormatArg, Palette, json_line, print, visible};
 use crate::time;
-use crate::token::{Keys, SKEW, TokenArg, Trial};
+use crate::token::{TokenArg, Trial};
 
 /// Say for every provider of a configuration whether it accepts a token, and if not, why
 ///
 /// Ends with 0 if one accepts it, else with 4.
 #[derive(Args)]
-#[group(id = "against", required = true, multiple = false, args = ["jwks"])]
+#[group(id = "against", required = true, multiple = false, args = ["config", "jwks"])]
 pub(crate) struct Verify {
     #[command(flatten)]
     token: TokenArg,
+    /// Hold it against the providers of this configuration: a file, a folder or, if the token comes from elsewhere, `-`.
+    /// May be repeated
+    #[arg(long, value_name = "PATH")]
+    config: Vec<PathBuf>,
+    /// Only the providers of this policy: NAMESPACE/NAME, or NAMESPACE/NAME/PROVIDER for one alone
+    #[arg(long, value_name = "NAME", requires = "config")]
+    provider: Option<String>,
+    /// Fetch nothing: providers whose keys are elsewhere are said to have none
+    #[arg(long, requires = "config")]
+    offline: bool,
     /// Verify with the keys of this file alone: a JWK set, one JWK or a PEM public key. Issuer and audience are not
     /// checked
     #[arg(long, value_name = "FILE")]
@@ -36,7 +46,7 @@ impl Verify {
         let now = UnixTime(self.at.unwrap_or_else(time::now));
         let candidates = match &self.jwks {
             Some(file) => vec![Candidate::keys_alone(file)?],
-            None => Vec::new(),
+            None => Candidate::configured(self.config, self.provider.as_deref(), self.offline)?,
         };
         let text = self.token.read()?;
         let token = Token::parse(&text).map_err(|error| refused(&error))?;
@@ -60,35 +70,6 @@ impl Verify {
             Exit::Success
         } else {
             Exit::Denied
-        })
-    }
-}
-
-/// Whom the token is shown to.
-struct Candidate {
-    /// The rule or provider, and where it stands.
-    name: String,
-    expect: Expect,
-    keys: Keys,
-}
-
-impl Candidate {
-    fn keys_alone(file: &std::path::Path) -> Result<Self, Failure> {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::new(Exit::Failure, format!("`{name}` cannot be read: {error}"))
-        })?;
-        let set = KeySet::from_inline(&text).map_err(|error| {
-            Failure::new(Exit::Invalid, format!("`{name}`: {error}")).help(error.help())
-        })?;
-        let expect = Expect {
-            skew: SKEW,
-            ..Expect::default()
-        };
-        Ok(Self {
-            name,
-            expect,
-            keys: Keys::Known(Arc::new(set)),
         })
     }
 }
@@ -153,7 +134,7 @@ impl Report<'_> {
             format!("{all} providers")
         };
         match (accepted, self.subject) {
-            (0, _) => format!("no one accepts it, of {providers}"),
+            (0, _) => format!("accepted by none of {providers}"),
             (_, Some(subject)) => format!(
                 "accepted by {accepted} of {providers}, as `{}`",
                 visible(subject)

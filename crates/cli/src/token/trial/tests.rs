@@ -61,7 +61,7 @@ fn every_failure_is_told_not_the_first_alone() {
         ),
         (
             Some(false),
-            "time: expired 1 day ago (2023-11-13 22:13:20 UTC); 1 minute of skew are allowed",
+            "time: expired 1 day ago (2023-11-13 22:13:20 UTC), with 1 minute of skew allowed",
         ),
         (
             Some(false),
