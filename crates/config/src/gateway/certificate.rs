@@ -57,7 +57,7 @@ fn certificate(
         .allows(from, "", "Secret", home, &reference.name)
     {
         let message = format!(
-            "no ReferenceGrant lets a Gateway of namespace {} refer to Secret {} of namespace {}",
+            "no ReferenceGrant lets Gateways of namespace {} refer to Secret {} of namespace {}",
             quoted(namespace),
             quoted(&reference.name),
             quoted(home),

@@ -10,8 +10,6 @@ mod listener;
 mod parameters;
 mod sockets;
 mod spec;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

@@ -57,13 +57,15 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<GatewaySp
 /// An address to bind; `None` for an entry that leaves the choice to us.
 fn address(node: &Node, diags: &mut Diagnostics) -> Option<Option<Spanned<IpAddr>>> {
     let mut fields = Fields::of(node, "Gateway.spec.addresses", diags)?;
-    let types = [("IPAddress", ())];
-    let wrong_type = fields.has("type") && fields.optional("type", choice(&types)).is_none();
-    let empty = |node: &Node, _: &mut Diagnostics| Some(node.text() == Some(""));
-    if wrong_type || fields.optional("value", empty).unwrap_or(true) {
-        return Some(None);
+    let typed = fields.has("type");
+    let known = fields.optional("type", choice(&[("IPAddress", ())]));
+    let value = fields.node("value").filter(|it| it.text() != Some(""));
+    match value {
+        Some(value) if known.is_some() || !typed => {
+            Some(Some(spanned(ip_address)(value, fields.diags())?))
+        }
+        _ => Some(None),
     }
-    Some(fields.optional("value", spanned(ip_address)))
 }
 
 fn ip_address(node: &Node, diags: &mut Diagnostics) -> Option<IpAddr> {

@@ -11,8 +11,6 @@ mod resolve;
 mod selector;
 mod service;
 mod slice;
-#[cfg(test)]
-mod tests;
 mod tls;
 
 use crate::diagnostic::Diagnostics;

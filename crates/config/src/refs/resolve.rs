@@ -75,7 +75,7 @@ impl Refs<'_> {
         Err(Dangling::new(
             "reference-not-granted",
             format!(
-                "no ReferenceGrant lets a {} of namespace {} refer to {} {} of namespace {}",
+                "no ReferenceGrant lets {}s of namespace {} refer to {} {} of namespace {}",
                 from.kind,
                 quoted(from.namespace),
                 described(group, kind),

@@ -15,8 +15,6 @@ mod matches;
 mod parent;
 mod paths;
 mod spec;
-#[cfg(test)]
-mod tests;
 
 use crate::diagnostic::Diagnostics;
 use crate::object::{Kind, Objects};

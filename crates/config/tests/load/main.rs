@@ -1,0 +1,12 @@
+//! Whole loads: texts in, diagnostics and the compiled configuration out.
+
+mod attachment;
+mod backends;
+mod examples;
+mod gateways;
+mod golden;
+mod gwapi;
+mod parameters;
+mod routes;
+mod scale;
+mod support;
