@@ -1,0 +1,159 @@
+//! What the requests of one worker share, and the configuration as it sees it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::Snapshot;
+use countersign_core::id::ListenerId;
+use countersign_core::listener::IdentityHeaders;
+use countersign_runtime::{Handle, Running, Shard};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::facts::Tokens;
+use super::random::Random;
+use super::upstream::{Pools, Upstreams};
+use crate::access_log::{Lines, Sink};
+
+/// One worker's own things. Nothing in here is locked or shared with others.
+pub(crate) struct Context {
+    pub(crate) handle: Handle,
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) lines: Rc<Lines>,
+    pub(crate) random: Random,
+    pub(crate) tokens: Tokens,
+    pub(crate) pools: Pools,
+    /// Requests whose copies are under way to mirrors.
+    pub(crate) mirrored: Cell<usize>,
+    /// The label of what has no name: no listener, no route.
+    pub(crate) nameless: Arc<str>,
+    view: RefCell<Rc<View>>,
+}
+
+/// The running configuration, held so that a request costs no shared count.
+pub(crate) struct View {
+    pub(crate) running: Arc<Running>,
+    /// What the worker made of this load; the same for all its key rotations.
+    pub(crate) plan: Rc<Plan>,
+}
+
+/// What is worked out once for each load of the configuration.
+pub(crate) struct Plan {
+    pub(crate) upstreams: Upstreams,
+    /// By listener, for those who outlive the view.
+    identities: Box<[Rc<IdentityHeaders>]>,
+    pub(crate) reign: Reign,
+}
+
+/// How long a configuration is in force.
+#[derive(Default)]
+pub(crate) struct Reign {
+    ended: Cell<Option<Instant>>,
+    over: Notify,
+}
+
+impl Context {
+    pub(crate) fn new(handle: Handle, shard: Arc<Shard>, sink: Sink) -> Context {
+        let (pools, random) = (Pools::default(), Random::new());
+        let running = handle.current();
+        let plan = Rc::new(Plan::new(&running.compiled.snapshot, &pools, &random));
+        Context {
+            handle,
+            shard,
+            lines: Lines::new(sink),
+            random,
+            tokens: Tokens::new(),
+            pools,
+            mirrored: Cell::new(0),
+            nameless: Arc::from(""),
+            view: RefCell::new(Rc::new(View { running, plan })),
+        }
+    }
+
+    /// The configuration now: one atomic load unless it has changed.
+    pub(crate) fn view(&self) -> Rc<View> {
+        let known = self.view.borrow();
+        if known.running.version == self.handle.version() {
+            return known.clone();
+        }
+        drop(known);
+        self.renew()
+    }
+
+    #[cold]
+    fn renew(&self) -> Rc<View> {
+        let running = self.handle.current();
+        let mut view = self.view.borrow_mut();
+        let plan = if running.load == view.running.load {
+            view.plan.clone()
+        } else {
+            view.plan.reign.end();
+            Rc::new(Plan::new(
+                &running.compiled.snapshot,
+                &self.pools,
+                &self.random,
+            ))
+        };
+        *view = Rc::new(View { running, plan });
+        view.clone()
+    }
+}
+
+impl View {
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.running.compiled.snapshot
+    }
+}
+
+impl Plan {
+    fn new(snapshot: &Snapshot, pools: &Pools, random: &Random) -> Plan {
+        let identities = snapshot
+            .listeners
+            .iter()
+            .map(|it| Rc::new(it.identity.clone()));
+        Plan {
+            upstreams: pools.upstreams(&snapshot.backends, random.word()),
+            identities: identities.collect(),
+            reign: Reign::default(),
+        }
+    }
+
+    /// The headers that only the gateway may set on a listener's requests.
+    pub(crate) fn identity(&self, listener: ListenerId) -> Rc<IdentityHeaders> {
+        let index = usize::try_from(listener.0).unwrap_or(usize::MAX);
+        self.identities.get(index).cloned().unwrap_or_default()
+    }
+}
+
+impl Reign {
+    fn end(&self) {
+        self.ended.set(Some(Instant::now()));
+        self.over.notify_waiters();
+    }
+
+    /// Comes when what began under a configuration that was replaced must end
+    /// (decision P12).
+    pub(crate) async fn over(&self, grace: Duration) {
+        loop {
+            let over = self.over.notified();
+            match self.ended.get() {
+                Some(at) => return sleep_until(at + grace).await,
+                None => over.await,
+            }
+        }
+    }
+
+    /// Whether that has come.
+    pub(crate) fn is_over(&self, now: Instant, grace: Duration) -> bool {
+        self.ended
+            .get()
+            .is_some_and(|at| now.duration_since(at) >= grace)
+    }
+
+    /// Whether the configuration was replaced.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get().is_some()
+    }
+}

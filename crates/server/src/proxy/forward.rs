@@ -1,0 +1,268 @@
+//! A granted request on its way to a backend, and the answer on its way back.
+
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use countersign_config::compiled::SocketSettings;
+use countersign_core::filter::Filters;
+use countersign_core::headers::strip_response_hop_by_hop;
+use countersign_core::id::BackendId;
+use countersign_core::listener::Listener;
+use countersign_core::route::{RouteRule, WeightedBackend};
+use countersign_core::{Denial, Grant, Prepared, Reason, UnixTime};
+use http::header::{HeaderMap, ORIGIN};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
+
+use super::answer::{self, Sharing};
+use super::body::Body;
+use super::bounds::Bounds;
+use super::clock::Clock;
+use super::context::View;
+use super::exchange::Exchange;
+use super::mirror::{Original, mirror};
+use super::outbound;
+use super::send::{Answered, Sending};
+use super::tunnel;
+use super::upload::{Tee, Terms, Upload};
+use super::upstream::Upstream;
+
+/// What holds for one request that goes to a backend.
+struct Way<'v> {
+    view: &'v Rc<View>,
+    settings: &'v SocketSettings,
+    listener: &'v Listener,
+    rule: &'v RouteRule,
+    backend: &'v WeightedBackend,
+    id: BackendId,
+    upstream: &'v Upstream,
+}
+
+/// Forwards a request.
+pub(crate) async fn forward(
+    mut exchange: Box<Exchange>,
+    view: &Rc<View>,
+    grant: Grant<'_>,
+    prepared: &Prepared,
+    mut parts: Parts,
+    body: Incoming,
+) -> Response<Body> {
+    let cors = grant.rule.filters.cors.as_ref();
+    let sharing = cors.map(|cors| (cors, parts.headers.get(ORIGIN).cloned()));
+    let found = Way::find(&exchange, view, grant.rule, prepared, &body);
+    let ready = found.and_then(|way| {
+        exchange.chose(way.id);
+        let upgrade = way.upgrade(prepared, &mut parts);
+        way.dress(&exchange, prepared, &mut parts)?;
+        Ok((way, upgrade))
+    });
+    let (way, upgrade) = match ready {
+        Ok(ready) => ready,
+        Err(denial) => {
+            answer::drain(body, &parts);
+            return answer::refuse(exchange, &denial, sharing);
+        }
+    };
+    exchange.identified(&parts.headers);
+    let tee = way.mirror(&exchange, &grant, &parts, &body, upgrade.is_some());
+    if let (Some(_), Some(protocol)) = (&upgrade, &prepared.upgrade) {
+        outbound::upgrade(&mut parts, protocol);
+    }
+    let (upload, progress) = if body.is_end_stream() {
+        (Upload::Empty, None)
+    } else {
+        let (upload, progress) = Upload::stream(body, way.terms(prepared), tee);
+        (upload, Some(progress))
+    };
+    exchange.uploads(progress.clone());
+    let timeouts = way.rule.timeouts;
+    let sending = Sending {
+        upstream: way.upstream,
+        upgrade: upgrade.is_some(),
+        connect: way.settings.timeouts.connect,
+        clock: Clock::new(
+            exchange.start,
+            timeouts.request,
+            way.settings.timeouts.request,
+            progress,
+        ),
+        attempt: timeouts.backend,
+    };
+    match sending
+        .send(&mut exchange, Request::from_parts(parts, upload))
+        .await
+    {
+        Ok(answered) => way.answer(exchange, answered, upgrade, grant.ends, sharing),
+        Err(denial) => answer::refuse(exchange, &denial, sharing),
+    }
+}
+
+impl<'v> Way<'v> {
+    /// Chooses one of the rule's backends.
+    fn find(
+        exchange: &Exchange,
+        view: &'v Rc<View>,
+        rule: &'v RouteRule,
+        prepared: &Prepared,
+        body: &Incoming,
+    ) -> Result<Way<'v>, Denial> {
+        let settings = exchange.connection.settings(&view.running);
+        let listener = view.snapshot().listener(prepared.listener);
+        let (Some(settings), Some(listener)) = (settings, listener) else {
+            return Err(Denial::because(Reason::NoListener, "the port is gone"));
+        };
+        if settings
+            .limits
+            .body_bytes
+            .is_some_and(|most| body.size_hint().lower() > most)
+        {
+            let detail = "its `Content-Length` is beyond the listener's limit";
+            return Err(Denial::because(Reason::BodyTooLarge, detail));
+        }
+        let none = |detail: &str| Denial {
+            origin: Some(rule.origin.clone()),
+            ..Denial::because(Reason::NoBackend, detail)
+        };
+        let picked = rule.pick(exchange.context.random.word());
+        let backend = picked.ok_or_else(|| none("no backend has a weight"))?;
+        let id = backend
+            .backend
+            .ok_or_else(|| none("this share of the requests has no backend"))?;
+        let upstream = view
+            .plan
+            .upstreams
+            .find(id)
+            .ok_or_else(|| none("the backend is gone"))?;
+        Ok(Way {
+            view,
+            settings,
+            listener,
+            rule,
+            backend,
+            id,
+            upstream,
+        })
+    }
+
+    /// The client's end of a connection that is to switch protocols. Where
+    /// that cannot be, the request goes on without (RFC 9110 section 7.8).
+    fn upgrade(&self, prepared: &Prepared, parts: &mut Parts) -> Option<OnUpgrade> {
+        let protocol = prepared.upgrade.as_ref()?;
+        let client = parts.extensions.remove::<OnUpgrade>()?;
+        (self.upstream.upgrades() && outbound::may_upgrade(protocol)).then_some(client)
+    }
+
+    /// Makes it the request that the backend gets.
+    fn dress(
+        &self,
+        exchange: &Exchange,
+        prepared: &Prepared,
+        parts: &mut Parts,
+    ) -> Result<(), Denial> {
+        outbound::filter(parts, &self.rule.filters)?;
+        outbound::filter(parts, &self.backend.filters)?;
+        outbound::annotate(parts, prepared, self.listener, &exchange.context.random);
+        parts.extensions.clear();
+        Ok(())
+    }
+
+    fn mirror(
+        &self,
+        exchange: &Exchange,
+        grant: &Grant<'_>,
+        parts: &Parts,
+        body: &Incoming,
+        upgrade: bool,
+    ) -> Option<Tee> {
+        let rules = [&self.rule.filters, &self.backend.filters];
+        let mut mirrors = rules.into_iter().flat_map(|it| &it.mirrors).peekable();
+        if upgrade || mirrors.peek().is_none() {
+            return None;
+        }
+        let original = Original {
+            parts,
+            has_body: !body.is_end_stream(),
+            listener: self.listener,
+            requirements: &grant.requirements,
+        };
+        let connect = self.settings.timeouts.connect;
+        mirror(&exchange.context, self.view, mirrors, &original, connect)
+    }
+
+    fn terms(&self, prepared: &Prepared) -> Terms {
+        Terms {
+            most: self.settings.limits.body_bytes,
+            idle: self.settings.timeouts.idle,
+            identity: self.view.plan.identity(prepared.listener),
+        }
+    }
+
+    /// Passes the backend's answer on.
+    fn answer(
+        &self,
+        mut exchange: Box<Exchange>,
+        answered: Answered,
+        upgrade: Option<OnUpgrade>,
+        ends: Option<UnixTime>,
+        sharing: Sharing<'_>,
+    ) -> Response<Body> {
+        let Answered {
+            response,
+            lease,
+            clock,
+        } = answered;
+        let bounds = Bounds {
+            ends: ends
+                .filter(|_| !self.settings.streams_outlive_token)
+                .and_then(moment),
+            clock: clock.for_body(),
+            plan: self.view.plan.clone(),
+            drain: self.settings.timeouts.drain,
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return match upgrade {
+                Some(client) => tunnel::open(exchange, client, response, lease, bounds),
+                None => {
+                    let detail = "it switched protocols without being asked";
+                    let denial = Denial::because(Reason::UpstreamReset, detail);
+                    answer::refuse(exchange, &denial, sharing)
+                }
+            };
+        }
+        let (head, body) = response.into_parts();
+        let mut headers = head.headers;
+        strip_response_hop_by_hop(&mut headers);
+        self.edit_answer(&mut headers, sharing);
+        exchange.answers(head.status, Reason::Ok);
+        let mut response = Response::new(Body::backend(exchange, body, lease, bounds));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn edit_answer(&self, headers: &mut HeaderMap, sharing: Sharing<'_>) {
+        for Filters {
+            response_headers, ..
+        } in [&self.rule.filters, &self.backend.filters]
+        {
+            if !response_headers.is_empty() {
+                response_headers.apply(headers);
+            }
+        }
+        if let Some((cors, origin)) = sharing {
+            cors.answer(origin.as_ref(), headers);
+        }
+    }
+}
+
+/// A time of day as a moment of this process; `None` when that is too far to
+/// be reached.
+fn moment(at: UnixTime) -> Option<Instant> {
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs(at.0))?;
+    let left = at.duration_since(SystemTime::now()).unwrap_or_default();
+    Instant::now().checked_add(left)
+}

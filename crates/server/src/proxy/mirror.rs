@@ -1,0 +1,143 @@
+//! Copies of requests for mirrors (decision P14: without any credential).
+//! Nobody waits for them, and what becomes of them changes nothing.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_core::authn::Credentials;
+use countersign_core::filter::Mirror;
+use countersign_core::headers::strip_identity;
+use countersign_core::id::{BackendId, RequirementId};
+use countersign_core::listener::Listener;
+use http::Request;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::context::{Context, View};
+use super::upload::{Tee, Upload};
+
+/// What copies of one request are made of.
+pub(crate) struct Original<'a> {
+    /// As the backend gets it.
+    pub(crate) parts: &'a Parts,
+    /// Whether a body follows.
+    pub(crate) has_body: bool,
+    pub(crate) listener: &'a Listener,
+    /// Requirements that were looked at; they say where credentials stand.
+    pub(crate) requirements: &'a [RequirementId],
+}
+
+/// Sends copies to those mirrors whose turn it is. A body is copied by the
+/// tee that is returned, as it passes; if it is too large, nothing is sent.
+pub(crate) fn mirror<'m>(
+    context: &Rc<Context>,
+    view: &Rc<View>,
+    mirrors: impl Iterator<Item = &'m Mirror>,
+    original: &Original<'_>,
+    connect: Duration,
+) -> Option<Tee> {
+    let chosen = mirrors.filter(|it| it.takes(context.random.word()));
+    let targets: Vec<BackendId> = chosen.filter_map(|it| it.backend).collect();
+    if targets.is_empty() || context.mirrored.get() >= MOST {
+        return None;
+    }
+    let (tee, body) = if original.has_body {
+        let (tee, whole) = Tee::new(MOST_BYTES);
+        (Some(tee), Some(whole))
+    } else {
+        (None, None)
+    };
+    let copies = Copies {
+        context: context.clone(),
+        view: view.clone(),
+        parts: copy(original, view),
+        targets,
+        connect,
+    };
+    spawn_local(copies.send(body));
+    tee
+}
+
+/// Copies on their way.
+struct Copies {
+    context: Rc<Context>,
+    view: Rc<View>,
+    parts: Parts,
+    targets: Vec<BackendId>,
+    connect: Duration,
+}
+
+impl Copies {
+    async fn send(self, body: Option<oneshot::Receiver<Bytes>>) {
+        self.context.mirrored.set(self.context.mirrored.get() + 1);
+        let body = match body {
+            Some(whole) => whole.await.map(Some),
+            None => Ok(None),
+        };
+        if let Ok(body) = body {
+            for target in &self.targets {
+                if timeout(PATIENCE, self.send_to(*target, body.clone()))
+                    .await
+                    .is_err()
+                {
+                    tracing::debug!("a mirror takes too long");
+                }
+            }
+        }
+        self.context
+            .mirrored
+            .set(self.context.mirrored.get().saturating_sub(1));
+    }
+
+    async fn send_to(&self, target: BackendId, body: Option<Bytes>) {
+        let Some(upstream) = self.view.plan.upstreams.find(target) else {
+            return;
+        };
+        let upload = match body {
+            Some(bytes) if !bytes.is_empty() => Upload::Whole(bytes),
+            _ => Upload::Empty,
+        };
+        let request = Request::from_parts(self.parts.clone(), upload);
+        let mut lease = match upstream.acquire(false, false, self.connect).await {
+            Ok(lease) => lease,
+            Err(error) => return tracing::debug!(%error, "a mirror cannot be reached"),
+        };
+        match lease.send(request).await {
+            Ok(response) => {
+                let mut body = response.into_body();
+                while let Some(Ok(_)) = body.frame().await {}
+                lease.give_back();
+            }
+            Err(error) => tracing::debug!(error = %error.error(), "a mirror failed"),
+        }
+    }
+}
+
+/// The request without anything that says who asks.
+fn copy(original: &Original<'_>, view: &View) -> Parts {
+    let mut parts = original.parts.clone();
+    parts.extensions.clear();
+    let listener = original.listener;
+    let ids = original
+        .requirements
+        .iter()
+        .copied()
+        .chain(listener.istio)
+        .chain(listener.jwt);
+    Credentials::new(ids.filter_map(|id| view.snapshot().requirement(id))).strip(&mut parts);
+    strip_identity(&mut parts.headers, &listener.identity);
+    // Said anew by who sends the copy.
+    parts.headers.remove(CONTENT_LENGTH);
+    parts
+}
+
+/// Bytes of a body that is copied.
+const MOST_BYTES: usize = 64 * 1024;
+/// Requests whose copies a worker may have under way.
+const MOST: usize = 1024;
+const PATIENCE: Duration = Duration::from_secs(15);

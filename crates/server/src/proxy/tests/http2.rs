@@ -1,0 +1,225 @@
+//! HTTP/2 on either side, and gRPC through it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_core::backend::AppProtocol;
+use countersign_testkit::client::Request as Http1;
+use countersign_testkit::mint::Key;
+use countersign_testkit::site::Reply;
+use countersign_testkit::upstream::Upstream;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use super::scene::Scene;
+
+type Sent = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
+
+async fn connect(to: SocketAddr) -> SendRequest<Sent> {
+    let tcp = tokio::net::TcpStream::connect(to).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(tcp))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let limit = Duration::from_secs(20);
+    runtime.block_on(async { tokio::time::timeout(limit, work).await.expect("in time") })
+}
+
+fn request(path: &str, body: &'static str) -> Request<Sent> {
+    let uri = format!("http://shop.test{path}");
+    Request::post(uri).body(Full::from(body).boxed()).unwrap()
+}
+
+async fn whole(response: Response<Incoming>) -> (serde_json::Value, Option<HeaderMap>) {
+    let body = response.into_body().collect().await.unwrap();
+    let trailers = body.trailers().cloned();
+    (
+        serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
+        trailers,
+    )
+}
+
+fn scene(upstream: &Upstream, protocol: AppProtocol) -> Scene {
+    let mut scene = Scene::to(upstream.address());
+    scene.backends[0].protocol = protocol;
+    scene
+}
+
+#[test]
+fn a_client_of_http2_and_a_backend_of_http1() {
+    let upstream = Upstream::start("a");
+    let gateway = scene(&upstream, AppProtocol::Http).start();
+    run(async {
+        let mut client = connect(gateway.address).await;
+        let response = client.send_request(request("/a?b", "body")).await.unwrap();
+        let (seen, _) = whole(response).await;
+        assert_eq!(
+            (&seen["version"], &seen["path"]),
+            (&"HTTP/1.1".into(), &"/a?b".into())
+        );
+        assert_eq!(seen["body"], "body");
+        assert_eq!(upstream.seen()[0].headers.all("host"), ["shop.test"]);
+    });
+    assert_eq!(gateway.logged("/a")["protocol"], "HTTP/2");
+}
+
+#[test]
+fn a_client_of_http1_and_a_backend_of_http2() {
+    let upstream = Upstream::start("a");
+    let gateway = scene(&upstream, AppProtocol::Http2).start();
+    for path in ["/1", "/2"] {
+        let response = Http1::new("POST", path)
+            .header("host", "shop.test")
+            .body("x");
+        let seen = response.send(gateway.address).json();
+        assert_eq!(
+            (&seen["version"], &seen["path"]),
+            (&"HTTP/2".into(), &path.into())
+        );
+        assert_eq!(seen["body"], "x");
+    }
+    assert_eq!(upstream.seen()[0].headers.all(":authority"), ["shop.test"]);
+    assert_eq!(upstream.seen()[0].headers.first("host"), None);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn many_requests_share_one_connection() {
+    let upstream = Upstream::start("a");
+    upstream.answer("/slow", Reply::new(200).after(Duration::from_millis(300)));
+    let gateway = scene(&upstream, AppProtocol::Http2).start();
+    run(async {
+        let client = connect(gateway.address).await;
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let mut client = client.clone();
+            running.spawn(async move {
+                client
+                    .send_request(request("/slow", ""))
+                    .await
+                    .unwrap()
+                    .status()
+            });
+        }
+        while let Some(status) = running.join_next().await {
+            assert_eq!(status.unwrap(), 200);
+        }
+    });
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn a_shared_connection_that_was_cut_is_replaced() {
+    let upstream = Upstream::start("a");
+    let gateway = scene(&upstream, AppProtocol::Http2).start();
+    for _ in 0..5 {
+        assert_eq!(Http1::get("/").send(gateway.address).status, 200);
+        upstream.cut();
+    }
+}
+
+#[test]
+fn grpc_with_trailers_both_ways() {
+    let upstream = Upstream::start("a");
+    let reply = Reply::new(200)
+        .header("content-type", "application/grpc")
+        .body("answer");
+    upstream.answer(
+        "/svc/Do",
+        reply
+            .trailer("grpc-status", "0")
+            .trailer("grpc-message", "fine"),
+    );
+    let mut scene = scene(&upstream, AppProtocol::Http2);
+    scene.issuer("i", &Key::rsa("k"), "authorization");
+    let gateway = scene.start();
+    run(async {
+        let mut client = connect(gateway.address).await;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "7".parse().unwrap());
+        trailers.insert("x-user", "root".parse().unwrap());
+        let frames = [Frame::data(Bytes::from("call")), Frame::trailers(trailers)];
+        let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok)));
+        let request = Request::post("http://a.test/svc/Do")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(body.boxed())
+            .unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let collected = response.into_body().collect().await.unwrap();
+        let trailers = collected.trailers().cloned().unwrap();
+        assert_eq!(collected.to_bytes(), "answer");
+        assert_eq!(
+            (&trailers["grpc-status"], &trailers["grpc-message"]),
+            (&"0".parse().unwrap(), &"fine".parse().unwrap())
+        );
+    });
+    let seen = &upstream.seen()[0];
+    assert_eq!(
+        (&*seen.body, seen.headers.all("te")),
+        (&b"call"[..], vec!["trailers"])
+    );
+    assert_eq!(seen.trailers.0, [("x-sum".to_owned(), "7".to_owned())]);
+}
+
+#[test]
+fn grpc_refusals_are_trailers_only() {
+    let upstream = Upstream::start("a");
+    let mut scene = scene(&upstream, AppProtocol::Http2);
+    scene.issuer("i", &Key::rsa("k"), "authorization");
+    scene.route("/svc", true);
+    let dead = SocketAddr::from(([127, 0, 0, 1], countersign_testkit::port::free()));
+    scene.backend(&[dead], AppProtocol::Http2, None);
+    scene.route("/dead", false);
+    let gateway = scene.strict().start();
+    run(async {
+        let mut client = connect(gateway.address).await;
+        for (path, status) in [("/svc/Do", "16"), ("/dead/Do", "14")] {
+            let mut call = request(path, "call");
+            call.headers_mut()
+                .insert("content-type", "application/grpc".parse().unwrap());
+            let response = client.send_request(call).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert!(hyper::body::Body::is_end_stream(response.body()), "{path}");
+            assert_eq!(response.headers()["grpc-status"], status, "{path}");
+        }
+    });
+    assert_eq!(gateway.logged("/dead/Do")["reason"], "upstream_unavailable");
+}
+
+/// A stream that is cut is reset, and the connection with the others goes on.
+#[test]
+fn a_cut_stream_is_reset_alone() {
+    let upstream = Upstream::start("a");
+    upstream.answer("/events", Reply::ticks("tick", Duration::from_millis(50)));
+    let mut scene = scene(&upstream, AppProtocol::Http);
+    scene.rules[0].timeouts.request = Some(Duration::from_millis(300));
+    let gateway = scene.start();
+    run(async {
+        let mut client = connect(gateway.address).await;
+        let events = client.send_request(request("/events", "")).await.unwrap();
+        assert!(events.into_body().collect().await.is_err());
+        assert_eq!(
+            client
+                .send_request(request("/", ""))
+                .await
+                .unwrap()
+                .status(),
+            200
+        );
+    });
+    assert_eq!(gateway.logged("/events")["cut"], "timeout");
+}

@@ -1,0 +1,11 @@
+//! The proxy behind the real edge, on loopback, before scripted backends.
+
+mod bodies;
+mod faults;
+mod http2;
+mod mirrors;
+mod plain;
+mod refusals;
+mod scene;
+mod tokens;
+mod upgrades;

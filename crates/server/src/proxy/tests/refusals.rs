@@ -1,0 +1,130 @@
+//! What a client is told when it is refused, and how it gets to read it.
+
+use countersign_testkit::client::{Client, Request};
+use countersign_testkit::mint::Key;
+use countersign_testkit::upstream::Upstream;
+use serde_json::json;
+
+use super::scene::{Gateway, Scene, claims};
+
+fn strict(upstream: &Upstream) -> Gateway {
+    let mut scene = Scene::to(upstream.address());
+    scene.issuer("i", &Key::rsa("k"), "authorization");
+    scene.route("/secret", true);
+    scene.strict().start()
+}
+
+#[test]
+fn no_token_is_401_with_a_challenge() {
+    let upstream = Upstream::start("a");
+    let gateway = strict(&upstream);
+    let response = Request::get("/secret/x?y=1")
+        .header("host", "a.test")
+        .send(gateway.address);
+    assert_eq!(
+        (response.status, &*response.text()),
+        (401, "Jwt is missing")
+    );
+    assert_eq!(response.headers.first("content-type"), Some("text/plain"));
+    assert!(response.headers.first("date").is_some());
+    let challenge = response.headers.first("www-authenticate");
+    assert_eq!(
+        challenge,
+        Some("Bearer realm=\"http://a.test/secret/x?y=1\"")
+    );
+    let line = gateway.logged("/secret/x");
+    assert_eq!(
+        (&line["status"], &line["reason"]),
+        (&401.into(), &"jwt_missing".into())
+    );
+    let rule = line["rule"].as_str().unwrap();
+    assert!(rule.starts_with("RequestAuthentication test/"), "{rule}");
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn a_refusal_shows_no_token_anywhere() {
+    let upstream = Upstream::start("a");
+    let gateway = strict(&upstream);
+    let token = Key::rsa("another")
+        .with_kid(Some("k"))
+        .token(&claims("i", "mallory"));
+    let target = format!("/secret?access_token={token}");
+    let response = Request::get(&target).send(gateway.address);
+    assert_eq!(
+        (response.status, &*response.text()),
+        (401, "Jwt verification fails")
+    );
+    assert!(
+        !gateway
+            .logged("/secret")
+            .to_string()
+            .contains(token.split_at(20).0)
+    );
+}
+
+#[test]
+fn head_is_told_the_length_and_no_body() {
+    let upstream = Upstream::start("a");
+    let gateway = strict(&upstream);
+    let mut client = Client::connect(gateway.address).unwrap();
+    let response = client.send(&Request::new("HEAD", "/secret")).unwrap();
+    assert_eq!(response.status, 401);
+    assert_eq!(response.headers.all("content-length"), ["14"]);
+    // Nothing of a body stands in the way of the next answer.
+    assert_eq!(client.send(&Request::get("/")).unwrap().status, 200);
+}
+
+#[test]
+fn a_refused_client_that_still_sends_can_read_why_and_go_on() {
+    let upstream = Upstream::start("a");
+    let gateway = strict(&upstream);
+    let mut client = Client::connect(gateway.address).unwrap();
+    let upload = Request::new("POST", "/secret").body(vec![b'x'; 100_000]);
+    assert_eq!(client.send(&upload).unwrap().status, 401);
+    assert_eq!(client.send(&Request::get("/")).unwrap().status, 200);
+
+    client
+        .write(b"POST /secret HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n")
+        .unwrap();
+    assert_eq!(client.read().unwrap().status, 401, "and no 100 before it");
+}
+
+#[test]
+fn grpc_is_refused_in_its_own_words() {
+    let upstream = Upstream::start("a");
+    let gateway = strict(&upstream);
+    let call = |path| {
+        let request = Request::new("POST", path).header("content-type", "application/grpc+proto");
+        request.send(gateway.address)
+    };
+    let refused = call("/secret/m");
+    assert_eq!((refused.status, refused.body.len()), (200, 0));
+    assert_eq!(
+        refused.headers.first("content-type"),
+        Some("application/grpc")
+    );
+    assert_eq!(refused.headers.first("grpc-status"), Some("16"));
+    assert_eq!(
+        refused.headers.first("grpc-message"),
+        Some("Jwt is missing")
+    );
+    assert!(refused.headers.first("www-authenticate").is_some());
+    let line = gateway.logged("/secret/m");
+    assert_eq!(line["reason"], json!("jwt_missing"));
+}
+
+#[test]
+fn requests_that_break_http_get_400_and_the_connection_closes() {
+    let upstream = Upstream::start("a");
+    let gateway = strict(&upstream);
+    let mut client = Client::connect(gateway.address).unwrap();
+    client
+        .write(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n")
+        .unwrap();
+    let response = client.read().unwrap();
+    assert_eq!((response.status, &*response.text()), (400, "bad request"));
+    assert!(client.closes_within(std::time::Duration::from_secs(1)));
+    assert_eq!(gateway.logged("/")["reason"], "bad_request");
+    assert_eq!(upstream.connections(), 0);
+}

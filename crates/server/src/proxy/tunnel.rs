@@ -1,0 +1,138 @@
+//! After an upgrade: bytes both ways until one side or the time ends it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use countersign_core::Reason;
+use countersign_core::headers::strip_response_hop_by_hop;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, UPGRADE};
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::body::Body;
+use super::bounds::Bounds;
+use super::exchange::{Cut, Exchange};
+use super::upstream::Lease;
+
+/// Answers 101 as the backend did, and splices the two connections.
+pub(crate) fn open(
+    mut exchange: Box<Exchange>,
+    client: OnUpgrade,
+    mut switched: Response<Incoming>,
+    lease: Lease,
+    bounds: Bounds,
+) -> Response<Body> {
+    exchange.answers(StatusCode::SWITCHING_PROTOCOLS, Reason::Ok);
+    let backend = hyper::upgrade::on(&mut switched);
+    let mut response = Response::new(Body::detached());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let mut headers = std::mem::take(switched.headers_mut());
+    let protocol = headers.remove(UPGRADE);
+    strip_response_hop_by_hop(&mut headers);
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        headers.insert(UPGRADE, protocol);
+    }
+    *response.headers_mut() = headers;
+    spawn_local(async move {
+        let both = async { tokio::try_join!(client, backend) };
+        match timeout(HANDSHAKE, both).await {
+            Ok(Ok((client, backend))) => splice(exchange, client, backend, &bounds).await,
+            Ok(Err(_)) | Err(_) => exchange.cut(Cut::Client, None),
+        }
+        drop(lease);
+    });
+    response
+}
+
+/// The way back is short: both ends have agreed already.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+async fn splice(mut exchange: Box<Exchange>, client: Upgraded, backend: Upgraded, bounds: &Bounds) {
+    let connection = exchange.connection.clone();
+    let ended = {
+        let mut client = Counted {
+            io: TokioIo::new(client),
+            exchange: &exchange,
+        };
+        let mut backend = TokioIo::new(backend);
+        tokio::select! {
+            biased;
+            cut = bounds.reached() => Err((cut, (cut == Cut::Token).then_some(Reason::TokenLapsed))),
+            () = connection.ended() => Err((Cut::Drain, None)),
+            copied = copy_bidirectional(&mut client, &mut backend) => {
+                copied.map(|_| ()).map_err(|_| (Cut::Client, None))
+            }
+        }
+    };
+    match ended {
+        Ok(()) => exchange.complete(),
+        Err((cut, reason)) => exchange.cut(cut, reason),
+    }
+}
+
+/// The client's end, which counts what goes through it.
+struct Counted<'e> {
+    io: TokioIo<Upgraded>,
+    exchange: &'e Exchange,
+}
+
+impl AsyncRead for Counted<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.exchange
+            .received(buf.filled().len().saturating_sub(before));
+        polled
+    }
+}
+
+impl AsyncWrite for Counted<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(count)) = &polled {
+            self.exchange.sent(*count);
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        if let Poll::Ready(Ok(count)) = &polled {
+            self.exchange.sent(*count);
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,219 @@
+//! From an endpoint to a connection that speaks HTTP.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use countersign_core::backend::{AppProtocol, Endpoint};
+use hyper::client::conn::{http1, http2};
+use hyper::rt::{Executor, Read, Write};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::spawn_local;
+use tokio::time::Instant;
+
+use super::super::upload::Upload;
+use super::tls::{HTTP2, Tls};
+
+/// Why there is no connection. Says nothing that a log may not say.
+#[derive(Debug)]
+pub(crate) enum Unreachable {
+    /// The backend has no endpoint.
+    NoEndpoint,
+    /// Its name has no address.
+    Name(io::Error),
+    /// TCP failed.
+    Tcp(io::Error),
+    /// The TLS handshake failed, or was not even tried.
+    Tls(String),
+    /// HTTP could not begin.
+    Http(hyper::Error),
+    /// It took longer than connecting may take.
+    TimedOut,
+}
+
+/// A connection that was just opened.
+pub(super) enum Opened {
+    Http1(http1::SendRequest<Upload>),
+    Http2(http2::SendRequest<Upload>),
+}
+
+/// What an address lookup found, for a while.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    endpoint: Endpoint,
+    /// The endpoint is an address already.
+    literal: Option<SocketAddr>,
+    known: RefCell<Option<(Instant, Rc<[SocketAddr]>)>>,
+    /// One lookup at a time; the others wait for its answer.
+    looking: Mutex<()>,
+    next: Cell<usize>,
+}
+
+impl Addresses {
+    pub(super) fn new(endpoint: &Endpoint) -> Addresses {
+        let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
+        let literal = host.parse::<IpAddr>().ok();
+        Addresses {
+            endpoint: endpoint.clone(),
+            literal: literal.map(|address| SocketAddr::new(address, endpoint.port)),
+            known: RefCell::new(None),
+            looking: Mutex::new(()),
+            next: Cell::new(0),
+        }
+    }
+
+    /// Opens a TCP connection to the next address, or to one behind it.
+    pub(super) async fn connect(&self) -> Result<TcpStream, Unreachable> {
+        let stream = match self.literal {
+            Some(address) => TcpStream::connect(address)
+                .await
+                .map_err(Unreachable::Tcp)?,
+            None => self.connect_by_name().await?,
+        };
+        stream.set_nodelay(true).map_err(Unreachable::Tcp)?;
+        Ok(stream)
+    }
+
+    async fn connect_by_name(&self) -> Result<TcpStream, Unreachable> {
+        let found = self.lookup().await?;
+        let first = self.next.get();
+        self.next.set(first.wrapping_add(1));
+        let mut failure = Unreachable::NoEndpoint;
+        let start = first.checked_rem(found.len()).unwrap_or(0);
+        for address in found.iter().cycle().skip(start).take(found.len()) {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = Unreachable::Tcp(error),
+            }
+        }
+        Err(failure)
+    }
+
+    async fn lookup(&self) -> Result<Rc<[SocketAddr]>, Unreachable> {
+        if let Some(found) = self.fresh() {
+            return Ok(found);
+        }
+        let _one = self.looking.lock().await;
+        if let Some(found) = self.fresh() {
+            return Ok(found);
+        }
+        let looked = tokio::net::lookup_host((&*self.endpoint.host, self.endpoint.port)).await;
+        let found: Rc<[SocketAddr]> = match looked {
+            Ok(found) => found.collect(),
+            // An old answer is better than none while the resolver is away.
+            Err(error) => match &*self.known.borrow() {
+                Some((_, old)) => old.clone(),
+                None => return Err(Unreachable::Name(error)),
+            },
+        };
+        *self.known.borrow_mut() = Some((Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    fn fresh(&self) -> Option<Rc<[SocketAddr]>> {
+        let known = self.known.borrow();
+        let (at, found) = known.as_ref()?;
+        (at.elapsed() < NAME_LIFETIME).then(|| found.clone())
+    }
+}
+
+/// Opens a connection. With `upgrade` it speaks HTTP/1.1 whatever else the
+/// backend could.
+pub(super) async fn open(
+    addresses: &Addresses,
+    tls: Option<&Result<Tls, String>>,
+    protocol: AppProtocol,
+    upgrade: bool,
+) -> Result<Opened, Unreachable> {
+    let tls = match tls {
+        Some(Ok(tls)) => Some(tls),
+        // Not even a connection: nothing it could show would be trusted.
+        Some(Err(why)) => return Err(Unreachable::Tls(why.clone())),
+        None => None,
+    };
+    let stream = addresses.connect().await?;
+    let Some(tls) = tls else {
+        return match protocol {
+            AppProtocol::Http2 => begin_http2(TokioIo::new(stream)).await,
+            AppProtocol::Http | AppProtocol::WebSocket => begin_http1(TokioIo::new(stream)).await,
+        };
+    };
+    let connector = if upgrade {
+        &tls.upgrades
+    } else {
+        &tls.requests
+    };
+    let stream = connector
+        .connect(tls.name.clone(), stream)
+        .await
+        .map_err(|error| Unreachable::Tls(error.to_string()))?;
+    let agreed = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+    match protocol {
+        _ if agreed => begin_http2(TokioIo::new(stream)).await,
+        AppProtocol::Http2 => Err(Unreachable::Tls("it does not speak HTTP/2".to_owned())),
+        AppProtocol::Http | AppProtocol::WebSocket => begin_http1(TokioIo::new(stream)).await,
+    }
+}
+
+async fn begin_http1<T>(io: T) -> Result<Opened, Unreachable>
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(io).await.map_err(Unreachable::Http)?;
+    // Whoever waits for the answer learns of errors.
+    spawn_local(async move { connection.with_upgrades().await.ok() });
+    Ok(Opened::Http1(sender))
+}
+
+async fn begin_http2<T>(io: T) -> Result<Opened, Unreachable>
+where
+    T: Read + Write + Unpin + 'static,
+{
+    let (sender, connection) = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .max_header_list_size(MOST_HEADER_BYTES)
+        .keep_alive_interval(PING)
+        .handshake(io)
+        .await
+        .map_err(Unreachable::Http)?;
+    spawn_local(async move { connection.await.ok() });
+    Ok(Opened::Http2(sender))
+}
+
+/// Runs HTTP/2's own tasks on this worker.
+#[derive(Debug, Clone, Copy)]
+struct Local;
+
+impl<F> Executor<F> for Local
+where
+    F: Future + 'static,
+{
+    fn execute(&self, work: F) {
+        spawn_local(async move {
+            work.await;
+        });
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreachable::NoEndpoint => f.write_str("it has no endpoint"),
+            Unreachable::Name(error) => write!(f, "its name was not found: {error}"),
+            Unreachable::Tcp(error) => write!(f, "{error}"),
+            Unreachable::Tls(why) => write!(f, "TLS: {why}"),
+            Unreachable::Http(error) => write!(f, "{error}"),
+            Unreachable::TimedOut => f.write_str("connecting took too long"),
+        }
+    }
+}
+
+const NAME_LIFETIME: Duration = Duration::from_secs(5);
+/// A busy HTTP/2 connection whose peer vanished is found out by this.
+const PING: Duration = Duration::from_secs(20);
+const MOST_HEADER_BYTES: u32 = 64 * 1024;

@@ -1,0 +1,159 @@
+//! Backends as one worker reaches them.
+//!
+//! Nothing here is shared between workers. [`Pools`] keeps connections across
+//! reloads; [`Upstreams`] is what one configuration makes of them;
+//! [`Upstream::acquire`] is how a request gets a connection.
+
+mod connect;
+mod pool;
+mod tls;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use countersign_core::backend::{AppProtocol, Backend, BackendTls, Endpoint};
+use countersign_core::id::BackendId;
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) use connect::Unreachable;
+pub(crate) use pool::{Lease, Pool};
+
+/// All connections of a worker.
+#[derive(Default)]
+pub(crate) struct Pools(RefCell<HashMap<Key, Rc<Pool>>>);
+
+/// What makes connections interchangeable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    endpoint: Endpoint,
+    protocol: AppProtocol,
+    tls: Option<BackendTls>,
+}
+
+/// The backends of one configuration.
+pub(crate) struct Upstreams(Box<[Upstream]>);
+
+/// A backend's endpoints, taken in turn.
+pub(crate) struct Upstream {
+    endpoints: Box<[Rc<Pool>]>,
+    protocol: AppProtocol,
+    next: Cell<usize>,
+}
+
+impl Pools {
+    /// The backends of a new configuration. Connections to endpoints that are
+    /// still in use stay open; the others close once they are unused.
+    pub(crate) fn upstreams(&self, backends: &[Backend], first: u32) -> Upstreams {
+        let mut earlier = self.0.take();
+        let mut pools: HashMap<Key, Rc<Pool>> = HashMap::new();
+        let mut pool = |backend: &Backend, endpoint: &Endpoint| {
+            let (protocol, tls) = (backend.protocol, backend.tls.clone());
+            let key = Key {
+                endpoint: endpoint.clone(),
+                protocol,
+                tls,
+            };
+            if let Some(pool) = pools.get(&key) {
+                return pool.clone();
+            }
+            let pool = earlier
+                .remove(&key)
+                .unwrap_or_else(|| Rc::new(Pool::new(endpoint, protocol, backend.tls.as_ref())));
+            pools.insert(key, pool.clone());
+            pool
+        };
+        let upstream = |backend: &Backend| Upstream {
+            endpoints: backend
+                .endpoints
+                .iter()
+                .map(|it| pool(backend, it))
+                .collect(),
+            protocol: backend.protocol,
+            // Not every worker begins with the same endpoint.
+            next: Cell::new(usize::try_from(first).unwrap_or(0)),
+        };
+        let upstreams = Upstreams(backends.iter().map(upstream).collect());
+        self.0.replace(pools);
+        upstreams
+    }
+
+    /// Closes connections that have been unused for long.
+    pub(crate) fn sweep(&self) {
+        self.0.borrow().values().for_each(|pool| pool.sweep());
+    }
+}
+
+impl Upstreams {
+    /// A backend.
+    pub(crate) fn find(&self, id: BackendId) -> Option<&Upstream> {
+        self.0.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+impl Upstream {
+    /// Whether upgrades have a way there at all.
+    pub(crate) fn upgrades(&self) -> bool {
+        self.protocol != AppProtocol::Http2
+    }
+
+    /// A connection to the next endpoint, an open one unless `fresh`. Where an
+    /// endpoint does not accept, others are tried, all within `patience`.
+    ///
+    /// # Errors
+    /// Why the last of them could not be reached.
+    pub(crate) async fn acquire(
+        &self,
+        upgrade: bool,
+        fresh: bool,
+        patience: Duration,
+    ) -> Result<Lease, Unreachable> {
+        let mut deadline = None;
+        let mut failure = Unreachable::NoEndpoint;
+        for attempt in 0..=OTHERS {
+            let Some(pool) = self.pick() else { break };
+            if attempt > 0 && pool.is_cooling() {
+                break;
+            }
+            if !fresh && let Some(lease) = pool.take(upgrade) {
+                return Ok(lease);
+            }
+            let now = Instant::now();
+            let deadline = *deadline.get_or_insert(now + patience);
+            // What is left is halved as long as there is another to try.
+            let others = self
+                .endpoints
+                .iter()
+                .any(|it| !Rc::ptr_eq(it, pool) && !it.is_cooling());
+            let until = if others {
+                now + deadline.duration_since(now) / 2
+            } else {
+                deadline
+            };
+            match timeout_at(until, pool.open(upgrade)).await {
+                Ok(Ok(lease)) => return Ok(lease),
+                Ok(Err(error)) => failure = error,
+                Err(_elapsed) => failure = Unreachable::TimedOut,
+            }
+            pool.cool();
+        }
+        Err(failure)
+    }
+
+    /// Round robin over the endpoints that could be reached; over all of them
+    /// when none could.
+    fn pick(&self) -> Option<&Rc<Pool>> {
+        let start = self.next.get();
+        self.next.set(start.wrapping_add(1));
+        let start = start.checked_rem(self.endpoints.len())?;
+        let (behind, from) = self.endpoints.split_at_checked(start)?;
+        let mut turn = from.iter().chain(behind);
+        turn.clone()
+            .find(|pool| !pool.is_cooling())
+            .or_else(|| turn.next())
+    }
+}
+
+/// How many further endpoints one request may try.
+const OTHERS: usize = 3;
