@@ -154,7 +154,7 @@ impl Connection {
     pub(crate) async fn asked_to_close(&self) {
         let mut closes = self.closes.subscribe();
         if closes.wait_for(Option::is_some).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,11 +12,13 @@ use thiserror::Error;
 use tokio::runtime;
 use tokio::task::JoinHandle;
 
+use crate::access_log::Sink;
 use crate::admin::{self, Admin, Log, Stage};
 use crate::edge::acceptor::Acceptor;
 use crate::edge::crew;
 use crate::edge::handler::Handler;
 use crate::edge::{Sockets, Unservable};
+use crate::worker::Worker;
 
 /// What concerns the process rather than its configuration.
 #[derive(Debug)]
@@ -64,11 +67,29 @@ pub struct Server {
 }
 
 impl Server {
+    /// Binds the sockets of the running configuration and serves them. Reloads
+    /// and the admin listener run on the tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// What keeps it from serving. Nothing is left running then.
+    pub fn start(
+        handle: &Handle,
+        access_log: Sink,
+        options: ServerOptions,
+    ) -> Result<Server, StartError> {
+        let own = handle.clone();
+        let worker = move |number| {
+            let shard = own.metrics().shard(number);
+            Worker::start(own.clone(), shard, access_log.clone())
+        };
+        Server::with(handle, options, worker)
+    }
+
     /// Starts a server with handlers of the caller's, one on each worker.
     pub(crate) fn with<H: Handler>(
         handle: &Handle,
         options: ServerOptions,
-        handler: impl Fn(usize) -> std::rc::Rc<H> + Clone + Send + 'static,
+        handler: impl Fn(usize) -> Rc<H> + Clone + Send + 'static,
     ) -> Result<Server, StartError> {
         let control = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let ServerOptions {

@@ -27,9 +27,12 @@ pub(crate) struct Admin {
 pub struct Log {
     /// What is logged now.
     pub level: Box<dyn Fn() -> String + Send + Sync>,
-    /// Changes it; the error says which levels there are.
-    pub set: Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    /// Changes it.
+    pub set: Box<SetLevel>,
 }
+
+/// Changes the log level; the error says which levels there are.
+pub type SetLevel = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

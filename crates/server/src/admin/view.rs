@@ -162,7 +162,7 @@ fn ca(ca: &Ca) -> &'static str {
 }
 
 fn protects(protection: &Protection) -> Value {
-    let demands = protection.demands.iter().map(|it| it.to_string());
+    let demands = protection.demands.iter().map(ToString::to_string);
     json!({ "route": *protection.route, "demands": demands.collect::<Value>() })
 }
 

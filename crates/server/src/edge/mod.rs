@@ -19,6 +19,9 @@ mod sockets;
 mod stream;
 mod tls;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use bind::BindError;
 pub use sockets::{Problem, Sockets, Unservable};
 pub use tls::CertificateError;

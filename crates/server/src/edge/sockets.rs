@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use countersign_config::compiled::Compiled;
+use countersign_runtime::reload::Apply;
 use tokio::sync::oneshot;
 
 use super::bind::{self, BindError};
@@ -192,6 +193,12 @@ impl Sockets {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Apply for Sockets {
+    async fn apply(&self, next: &Compiled) -> Result<(), String> {
+        self.prepare(next).map_err(|problems| problems.to_string())
     }
 }
 

@@ -39,7 +39,7 @@ fn rule(snapshot: &Snapshot, rule: &TokenRule) -> Value {
         "provider": snapshot.provider(rule.provider).map(|it| &*it.name),
         "sources": rule.sources.iter().map(ToString::to_string).collect::<Value>(),
         "forward": rule.forward,
-        "payloadHeader": rule.payload_header.as_ref().map(|it| it.as_str()),
+        "payloadHeader": rule.payload_header.as_ref().map(http::HeaderName::as_str),
         "claimHeaders": rule.claim_headers.iter().map(claim).collect::<Value>(),
         "required": rule.required,
     })

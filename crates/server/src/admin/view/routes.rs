@@ -20,7 +20,7 @@ pub(super) fn entry(snapshot: &Snapshot, entry: &RouteEntry) -> Value {
     json!({
         "hostname": hostname(&entry.host),
         "path": path_match(path),
-        "method": method.as_ref().map(|it| it.as_str()),
+        "method": method.as_ref().map(http::Method::as_str),
         "headers": headers.iter().map(|(name, it)| named(name.as_str(), it)).collect::<Value>(),
         "query": query.iter().map(|(name, it)| named(name, it)).collect::<Value>(),
         "rule": snapshot.rule(entry.rule).map(|rule| &*rule.name),
