@@ -4,7 +4,18 @@
 //! [`Connection`], and its requests go through the proxy on the worker that
 //! has the connection.
 
+mod access_log;
+mod admin;
 mod connection;
+mod edge;
 mod gate;
+mod proxy;
+mod server;
+mod worker;
 
+pub use access_log::{Sink, Writer};
+pub use admin::{Log, SetLevel};
 pub use connection::Connection;
+pub use edge::{BindError, CertificateError, Problem, Sockets, Unservable};
+pub use proxy::{Body, Broken};
+pub use server::{Server, ServerOptions, StartError};
