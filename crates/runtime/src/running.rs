@@ -160,8 +160,8 @@ impl Handle {
         self.0.reload.notified().await;
     }
 
-    /// Puts a new configuration in force.
-    pub(crate) fn replace(&self, compiled: Arc<Compiled>) {
+    /// Puts a new configuration in force. Key sets that it shares with the last one are kept with their age.
+    pub fn replace(&self, compiled: Arc<Compiled>) {
         self.0.metrics.loaded(clock::now());
         self.0.swap(|keeper, old, uids| {
             let owners = keeper.adopt(&compiled);

@@ -126,7 +126,7 @@ async fn exchange(url: &Url, stream: Box<dyn Duplex>, largest: usize) -> Result<
 fn request(url: &Url) -> Result<Request<Empty<Bytes>>, Error> {
     Request::get(url.target())
         .header(HOST, url.authority())
-        .header(ACCEPT, "application/json")
+        .header(ACCEPT, "application/json, */*;q=0.5")
         .header(ACCEPT_ENCODING, "identity")
         .header(
             USER_AGENT,

@@ -43,7 +43,7 @@ async fn a_document_is_got() {
     let seen = site.seen().remove(0);
     assert_eq!(seen.target, "/keys?v=1");
     assert_eq!(seen.headers.all("host"), [site.address().to_string()]);
-    assert_eq!(seen.headers.all("accept"), ["application/json"]);
+    assert_eq!(seen.headers.all("accept"), ["application/json, */*;q=0.5"]);
     assert!(
         seen.headers
             .first("user-agent")

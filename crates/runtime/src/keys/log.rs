@@ -61,6 +61,16 @@ pub(super) fn failed(
     }
 }
 
+/// Only for who looks closely: nothing has changed.
+pub(super) fn failed_again(names: &[Arc<str>], failure: &Failure) {
+    tracing::debug!(
+        providers = names.join(", "),
+        code = failure.code,
+        cause = failure.message,
+        "still no key set"
+    );
+}
+
 pub(super) fn expired(names: &[Arc<str>], source: &RemoteKeys) {
     tracing::error!(
         providers = names.join(", "),
@@ -91,7 +101,7 @@ fn shown(source: &RemoteKeys) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::script::source;
+    use crate::keys::tests::script::source;
 
     #[test]
     fn neither_query_nor_userinfo_is_shown() {

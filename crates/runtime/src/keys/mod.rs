@@ -103,6 +103,4 @@ pub fn dice() -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod script;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -263,6 +263,8 @@ impl Owner {
         if inner.trouble != Some(failure.code) {
             inner.trouble = Some(failure.code);
             log::failed(&inner.names, &self.source, failure, wait, kept);
+        } else {
+            log::failed_again(&inner.names, failure);
         }
         let state = match inner.state {
             KeyState::Ready { .. } if kept.is_none() => {

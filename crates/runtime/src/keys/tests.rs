@@ -1,3 +1,5 @@
+pub(crate) mod script;
+
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Mutex, MutexGuard};
@@ -7,9 +9,10 @@ use countersign_core::{Need, ProviderId};
 use countersign_jose::{Audiences, Symmetric};
 use tokio::time::{Instant, sleep};
 
-use super::script::*;
 use super::*;
 use crate::{Handle, Metrics};
+
+use script::*;
 
 #[tokio::test(start_paused = true)]
 async fn keys_are_fetched_before_anybody_asks() {

@@ -59,9 +59,14 @@ impl Metrics {
     pub(crate) fn providers<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) {
         let mut control = lock(&self.control);
         let mut before = std::mem::take(&mut control.providers);
-        control.providers = names
-            .map(|name| (name.clone(), before.remove(name).unwrap_or_default()))
-            .collect();
+        for name in names {
+            // Providers of one name share their numbers.
+            let fetches = || before.remove(name).unwrap_or_default();
+            control
+                .providers
+                .entry(name.clone())
+                .or_insert_with(fetches);
+        }
     }
 
     /// One attempt to fetch the keys of these providers has ended.

@@ -110,6 +110,8 @@ async fn keys_and_reloads() {
     let metrics = Metrics::new();
     let names = [name("a\"b\\c\n"), name("quiet")];
     metrics.providers(names.iter());
+    metrics.fetched(&names[..1], "ok");
+    metrics.providers(names.iter().chain(&names));
     metrics.fetched(&names[..1], "timeout");
     metrics.fetched(&names[..1], "ok");
     metrics.fetched(&[name("stranger")], "ok");
@@ -123,7 +125,7 @@ async fn keys_and_reloads() {
         values,
         [
             r#"countersign_jwks_age_seconds{provider="a\"b\\c\n"} 90.5"#,
-            r#"countersign_jwks_fetch_total{provider="a\"b\\c\n",result="ok"} 1"#,
+            r#"countersign_jwks_fetch_total{provider="a\"b\\c\n",result="ok"} 2"#,
             r#"countersign_jwks_fetch_total{provider="a\"b\\c\n",result="timeout"} 1"#,
             r#"countersign_reload_total{result="applied"} 1"#,
             "countersign_config_load_timestamp_seconds 1700000000",

@@ -11,6 +11,8 @@ use countersign_config::compiled::Compiled;
 use countersign_config::diagnostic::Diagnostics;
 use countersign_config::source::{Files, Text};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 pub use protection::Unprotected;
 use protection::unprotected;
@@ -96,6 +98,14 @@ pub struct Plan<A> {
 /// Reloads whenever the sources change, on [`Handle::reload`] and on SIGHUP, without end.
 pub async fn run<A: Apply>(plan: Plan<A>) {
     let mut watch = Watch::new(plan.sources.clone()).await;
+    let (tell, mut changes) = mpsc::channel(1);
+    // A task of its own, since a look that is broken off would lose what it saw.
+    let mut watching = JoinSet::new();
+    watching.spawn(async move {
+        while tell.send(()).await.is_ok() {
+            watch.changed().await;
+        }
+    });
     let mut hangup = signal(SignalKind::hangup())
         .inspect_err(|error| tracing::warn!(%error, "SIGHUP will not reload the configuration"))
         .ok();
@@ -104,11 +114,10 @@ pub async fn run<A: Apply>(plan: Plan<A>) {
         seen: None,
         plan,
     };
-    // The sources may have changed between the first reading and the first look.
-    reloader.reload(false).await;
+    // The first change is told at once: something may have happened between the first reading and the first look.
     loop {
         let forced = tokio::select! {
-            () = watch.changed() => false,
+            Some(()) = changes.recv() => false,
             () = reloader.plan.handle.reload_wanted() => true,
             Some(()) = async { hangup.as_mut()?.recv().await } => true,
         };

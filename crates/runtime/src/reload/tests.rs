@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::Metrics;
-use crate::keys::script::{FIRST, Script, satisfy};
+use crate::keys::tests::script::{FIRST, Script, satisfy};
 
 const GATEWAY: &str = "
 apiVersion: gateway.networking.k8s.io/v1

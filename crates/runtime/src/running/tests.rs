@@ -1,7 +1,7 @@
 use std::thread;
 
 use super::*;
-use crate::keys::script::{FIRST, Script, source, start};
+use crate::keys::tests::script::{FIRST, Script, source, start};
 
 /// A worker on a thread and a runtime of its own, as the server has them.
 fn worker<T: Send + 'static>(

@@ -5,7 +5,7 @@ use countersign_testkit::site::{Reply, Site};
 use countersign_testkit::tls::Authority;
 
 use super::*;
-use crate::keys::script::source;
+use crate::keys::tests::script::source;
 
 fn discovery(issuer: &str) -> RemoteKeys {
     RemoteKeys {

@@ -11,7 +11,7 @@ use countersign_jose::Expect;
 use countersign_testkit::mint::{self, Key, Kind};
 use tokio::time::sleep;
 
-use super::*;
+use crate::keys::*;
 use crate::{Handle, Metrics};
 
 /// A source with the settings that Istio has.
