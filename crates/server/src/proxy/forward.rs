@@ -225,7 +225,11 @@ impl<'v> Way<'v> {
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return match upgrade {
-                Some(client) => tunnel::open(exchange, client, response, lease, bounds),
+                Some(client) => {
+                    // A tunnel is no answer that a timeout could wait for.
+                    let bounds = Bounds { clock: Clock::default(), ..bounds };
+                    tunnel::open(exchange, client, response, lease, bounds)
+                }
                 None => {
                     let detail = "it switched protocols without being asked";
                     let denial = Denial::because(Reason::UpstreamReset, detail);

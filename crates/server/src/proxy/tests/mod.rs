@@ -1,6 +1,7 @@
 //! The proxy behind the real edge, on loopback, before scripted backends.
 
 mod bodies;
+mod conformance;
 mod faults;
 mod http2;
 mod mirrors;

@@ -177,6 +177,8 @@ where
     let (sender, connection) = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .max_header_list_size(MOST_HEADER_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING)
         .handshake(io)
         .await
@@ -217,3 +219,7 @@ const NAME_LIFETIME: Duration = Duration::from_secs(5);
 /// A busy HTTP/2 connection whose peer vanished is found out by this.
 const PING: Duration = Duration::from_secs(20);
 const MOST_HEADER_BYTES: u32 = 64 * 1024;
+/// What a backend may send ahead of a slow client; and room for as many of
+/// these as share a connection, lest they hold up the others on it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
