@@ -34,6 +34,10 @@ impl Classes {
         classes
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &ParametersRef> {
+        self.parameters.values()
+    }
+
     pub(super) fn parameters(&self, class: &str) -> Option<&ParametersRef> {
         self.parameters.get(class)
     }

@@ -28,7 +28,7 @@ use crate::source::Span;
 pub(crate) use listener::{From, ListenerSpec};
 
 use class::Classes;
-use parameters::{Parameters, Stores};
+use parameters::{Parameters, ParametersRef, Stores};
 use sockets::SocketPlan;
 
 /// All Gateways of a load.
@@ -55,6 +55,8 @@ pub(crate) struct Gateway {
     addresses: Vec<IpAddr>,
     labels: BTreeMap<Arc<str>, Arc<str>>,
     parameters: Parameters,
+    /// Where its own parameters come from.
+    named: Option<ParametersRef>,
 }
 
 /// One listener of a Gateway.
@@ -90,6 +92,8 @@ impl Gateways {
                 .insert(gateway.key.clone(), gateways.list.len());
             gateways.list.push(gateway);
         }
+        let own = gateways.list.iter().filter_map(|it| it.named.as_ref());
+        stores.check_idle(own.chain(classes.all()), diags);
         if gateways.list.is_empty() {
             let message = "there is no Gateway: nothing is served";
             let warning = Diagnostic::warning("no-gateway", message);
@@ -151,11 +155,17 @@ fn gateway(
         .as_ref()
         .is_none_or(|it| it.listeners.iter().any(Option::is_none));
     let outer = diags.enter(Some(object.reference()));
-    let (listeners, addresses, mut labels, parameters) = match spec {
+    let (listeners, addresses, mut labels, parameters, named) = match spec {
         Some(spec) => {
             let parameters = effective(&spec, classes, stores, diags);
             let listeners = listeners(object, spec.listeners, first, diags);
-            (listeners, spec.addresses, spec.labels, parameters)
+            (
+                listeners,
+                spec.addresses,
+                spec.labels,
+                parameters,
+                spec.parameters,
+            )
         }
         None => Default::default(),
     };
@@ -174,6 +184,7 @@ fn gateway(
         addresses,
         labels,
         parameters,
+        named,
     }
 }
 

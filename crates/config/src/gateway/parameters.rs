@@ -2,8 +2,7 @@
 
 mod spec;
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use countersign_core::path::Normalization;
 use ipnet::IpNet;
 
 use crate::compiled::{AccessLog, Limits, Timeouts};
-use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
+use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef, quoted};
 use crate::object::{Kind, Objects};
 use crate::refs::{described, near};
 use crate::source::Span;
@@ -74,8 +73,16 @@ pub(super) struct ParametersRef {
 /// All GatewayParameters of a load.
 #[derive(Debug, Default)]
 pub(super) struct Stores {
+    by_name: HashMap<(Arc<str>, Arc<str>), Store>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Store {
     /// `None`: there, but refused.
-    by_name: HashMap<(Arc<str>, Arc<str>), Option<Parameters>>,
+    parameters: Option<Parameters>,
+    reference: ObjectRef,
+    span: Span,
 }
 
 impl Stores {
@@ -83,7 +90,12 @@ impl Stores {
         let of_kind = objects.of(Kind::GatewayParameters);
         let by_name = of_kind.map(|object| {
             let key = (Arc::clone(&object.namespace), Arc::clone(&object.name));
-            (key, spec::read(object, diags))
+            let store = Store {
+                parameters: spec::read(object, diags),
+                reference: object.reference(),
+                span: object.name_span,
+            };
+            (key, store)
         });
         Stores {
             by_name: by_name.collect(),
@@ -117,7 +129,26 @@ impl Stores {
         if found.is_none() {
             diags.push(self.missing(reference));
         }
-        found?.as_ref()
+        found?.parameters.as_ref()
+    }
+
+    /// Says which parameters nothing refers to: whoever wrote them believes that they hold.
+    pub(super) fn check_idle<'p>(
+        &self,
+        used: impl Iterator<Item = &'p ParametersRef>,
+        diags: &mut Diagnostics,
+    ) {
+        let used: HashSet<(&str, &str)> = used.map(|it| (&*it.namespace, &*it.name)).collect();
+        for ((namespace, name), store) in &self.by_name {
+            if used.contains(&(&**namespace, &**name)) {
+                continue;
+            }
+            let message =
+                "these parameters hold nowhere: no Gateway and no GatewayClass refers to them";
+            let warning = Diagnostic::warning("idle-parameters", message).at(store.span);
+            let help = "name them under `spec.infrastructure.parametersRef` of a Gateway";
+            diags.push(warning.help(help).about(store.reference.clone()));
+        }
     }
 
     fn missing(&self, reference: &ParametersRef) -> Diagnostic {
@@ -199,9 +230,3 @@ impl Parameters {
         }
     }
 }
-
-/// The addresses of a Gateway that names none: all of both families.
-pub(super) const EVERYWHERE: [IpAddr; 2] = [
-    IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-    IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
-];

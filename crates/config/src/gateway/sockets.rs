@@ -1,8 +1,7 @@
 //! Which listeners share a socket, and which cannot be bound together.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use super::parameters::EVERYWHERE;
 use super::{Gateway, Listener};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::Span;
@@ -49,7 +48,7 @@ fn of_gateway(index: usize, gateway: &Gateway, diags: &mut Diagnostics) -> Vec<S
                 tls: listener.spec.tls.is_some(),
                 bind: gateway.parameters.bind(port),
                 addresses: match gateway.addresses.as_slice() {
-                    [] => EVERYWHERE.into(),
+                    [] => vec![EVERYWHERE],
                     some => some.into(),
                 },
                 listeners: vec![number],
@@ -104,14 +103,20 @@ fn clash<'l>(
     Some(error.help("give each listener of a port its own `hostname`"))
 }
 
-/// Whether no two processes could bind both.
+/// What a Gateway that names no address is bound to: all addresses of both families.
+const EVERYWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// Whether two sockets cannot be bound together.
 fn overlap(one: &SocketPlan, other: &SocketPlan) -> bool {
-    let same = |a: &IpAddr, b: &IpAddr| {
-        let family = a.is_ipv4() == b.is_ipv4();
-        a == b || (family && (a.is_unspecified() || b.is_unspecified()))
-    };
-    let meets = |a: &IpAddr| other.addresses.iter().any(|b| same(a, b));
+    let meets = |a: &IpAddr| other.addresses.iter().any(|b| overlapping(*a, *b));
     one.bind == other.bind && one.addresses.iter().any(meets)
+}
+
+/// Whether two addresses cannot both be bound on one port. `::` takes IPv4 as well.
+pub(super) fn overlapping(a: IpAddr, b: IpAddr) -> bool {
+    let all = |it: IpAddr| it == EVERYWHERE;
+    let any = |it: IpAddr| it.is_unspecified();
+    a == b || all(a) || all(b) || (a.is_ipv4() == b.is_ipv4() && (any(a) || any(b)))
 }
 
 fn taken(socket: &SocketPlan, other: &SocketPlan, gateways: &[Gateway]) -> Diagnostic {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::listener::{self, ListenerSpec};
 use super::parameters::ParametersRef;
-use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
+use super::sockets::overlapping;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Object;
 use crate::read::{
     Fields, Spanned, any_string, choice, dns_subdomain, invalid, list_in, map, spanned, string,
@@ -81,10 +82,11 @@ fn ip_address(node: &Node, diags: &mut Diagnostics) -> Option<IpAddr> {
 fn distinct(addresses: Vec<Option<Spanned<IpAddr>>>, diags: &mut Diagnostics) -> Vec<IpAddr> {
     let mut kept: Vec<Spanned<IpAddr>> = Vec::new();
     for address in addresses.into_iter().flatten() {
-        if let Some(first) = kept.iter().find(|it| it.value == address.value) {
-            let message = format!("address {} is here twice", quoted(&address.to_string()));
+        let known = kept.iter().find(|it| overlapping(it.value, address.value));
+        if let Some(first) = known {
+            let message = format!("`{}` and `{}` overlap", first.value, address.value);
             let error = Diagnostic::error("duplicate-entry", message).at(address.span);
-            let error = error.related(first.span, "the first time");
+            let error = error.related(first.span, "the other one");
             diags.push(error.help("remove one of the two"));
             continue;
         }

@@ -211,7 +211,7 @@ fn missing<'n>(
 
 /// A name that resembles the one written, looked for among a few: comparing is slow.
 pub(crate) fn near<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    const MOST: usize = 200;
+    const MOST: usize = 100;
     let mut names: Vec<&str> = names.take(MOST).collect();
     names.sort_unstable();
     nearest(written, &names)

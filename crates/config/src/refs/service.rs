@@ -188,7 +188,7 @@ impl Service {
 
 /// The ready addresses behind a port. Slices name their ports as the Service does.
 fn endpoints(slices: &[Slice], port: &ServicePort) -> Vec<Endpoint> {
-    let mut all = Vec::new();
+    let mut all: Vec<Endpoint> = Vec::new();
     for slice in slices {
         let fallback = match port.target {
             Target::Number(number) => number,
@@ -197,7 +197,13 @@ fn endpoints(slices: &[Slice], port: &ServicePort) -> Vec<Endpoint> {
         let Some(number) = slice.port(port.name.as_deref(), fallback) else {
             continue;
         };
-        all.extend(slice.ready().map(|host| endpoint(host, number)));
+        for host in slice.ready() {
+            // While a slice is being split, an address may stand in both halves.
+            let found = endpoint(host, number);
+            if !all.contains(&found) {
+                all.push(found);
+            }
+        }
     }
     all
 }

@@ -181,17 +181,18 @@ fn not_allowed(listeners: &[&Listener], gateway: &Gateway, route: &Route) -> Ref
     };
     let why = match listeners.iter().find(carries) {
         None => format!("its listeners allow no {}", route.kind.name),
-        Some(it) => {
-            let whose = match &it.spec.allowed.namespaces {
-                From::Same => format!("its own, {}", quoted(&gateway.key.namespace)),
-                From::All | From::Selected(_) => "those its selector selects".into(),
-            };
-            format!(
-                "listener {} allows routes of namespace {whose}, and this one is in {}",
+        Some(it) => match &it.spec.allowed.namespaces {
+            From::Selected(_) => format!(
+                "the selector of listener {} does not select namespace {}",
                 quoted(&it.spec.name),
                 quoted(&route.key.namespace)
-            )
-        }
+            ),
+            From::All | From::Same => format!(
+                "listener {} takes routes of its own namespace, {}, only",
+                quoted(&it.spec.name),
+                quoted(&gateway.key.namespace)
+            ),
+        },
     };
     Refusal {
         code: "not-allowed-by-listener",

@@ -77,17 +77,18 @@ impl Routes {
 impl Compiler<'_, '_, '_> {
     fn rule(&mut self, route: &Route, index: usize, rule: &Rule, attached: &[Attachment<'_>]) {
         let compiled = self.compiled(route, index, rule);
+        let extensions = rule.filters.extensions.iter();
+        let extensions: Vec<Arc<str>> = extensions.map(|it| Arc::clone(it)).collect();
         let first_age = self.age;
         self.age += rule.matches.len() as u64;
         // One listener's policies may close the rule while another's do not.
         let mut variants: Vec<(Option<Arc<str>>, RuleId)> = Vec::new();
         for place in attached {
             let (gateway, listener) = (place.gateway, place.listener);
-            let extensions = &rule.filters.extensions;
             let name = &listener.spec.name;
             let effect = self
                 .policies
-                .rule(&gateway.key, name, &route.key, index, extensions);
+                .rule(&gateway.key, name, &route.key, index, &extensions);
             self.protect(place, &compiled, &effect.demands);
             let known = variants.iter().find(|(closed, _)| *closed == effect.closed);
             let id = known.map(|(_, id)| *id).unwrap_or_else(|| {

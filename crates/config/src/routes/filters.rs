@@ -25,7 +25,7 @@ pub(super) struct FilterSpecs {
     pub(super) filters: Filters,
     pub(super) mirrors: Vec<MirrorSpec>,
     /// Names of TrafficPolicies, in order.
-    pub(super) extensions: Vec<Arc<str>>,
+    pub(super) extensions: Vec<Spanned<Arc<str>>>,
 }
 
 /// What is around a list of filters.
@@ -46,7 +46,7 @@ enum Filter {
     Rewrite(Rewrite),
     Mirror(MirrorSpec),
     Cors(Cors),
-    Extension(Arc<str>),
+    Extension(Spanned<Arc<str>>),
 }
 
 /// A type of filter, with the field that it goes with.
@@ -55,6 +55,8 @@ struct Type {
     name: &'static str,
     field: &'static str,
     grpc: bool,
+    /// Whether it can hold for a single backend.
+    backend: bool,
     /// Whether there may be several.
     repeats: bool,
     read: fn(&Node, Surroundings<'_>, &mut Diagnostics) -> Option<Filter>,
@@ -68,6 +70,7 @@ const TYPES: [Type; 7] = [
         name: "RequestHeaderModifier",
         field: "requestHeaderModifier",
         grpc: true,
+        backend: true,
         repeats: false,
         read: |node, _, diags| headers::read(node, diags).map(Filter::RequestHeaders),
     },
@@ -75,6 +78,7 @@ const TYPES: [Type; 7] = [
         name: "ResponseHeaderModifier",
         field: "responseHeaderModifier",
         grpc: true,
+        backend: true,
         repeats: false,
         read: |node, _, diags| headers::read(node, diags).map(Filter::ResponseHeaders),
     },
@@ -82,6 +86,7 @@ const TYPES: [Type; 7] = [
         name: "RequestMirror",
         field: "requestMirror",
         grpc: true,
+        backend: true,
         repeats: true,
         read: |node, _, diags| mirror::read(node, diags).map(Filter::Mirror),
     },
@@ -89,13 +94,15 @@ const TYPES: [Type; 7] = [
         name: "ExtensionRef",
         field: "extensionRef",
         grpc: true,
+        backend: false,
         repeats: true,
-        read: |node, around, diags| extension(node, around, diags).map(Filter::Extension),
+        read: |node, _, diags| extension(node, diags).map(Filter::Extension),
     },
     Type {
         name: REDIRECT,
         field: "requestRedirect",
         grpc: false,
+        backend: false,
         repeats: false,
         read: |node, around, diags| {
             redirect::redirect(node, around.prefix, diags).map(Filter::Redirect)
@@ -105,6 +112,7 @@ const TYPES: [Type; 7] = [
         name: REWRITE,
         field: "urlRewrite",
         grpc: false,
+        backend: true,
         repeats: false,
         read: |node, around, diags| {
             redirect::rewrite(node, around.prefix, diags).map(Filter::Rewrite)
@@ -114,6 +122,7 @@ const TYPES: [Type; 7] = [
         name: "CORS",
         field: "cors",
         grpc: false,
+        backend: false,
         repeats: false,
         read: |node, _, diags| cors::read(node, diags).map(Filter::Cors),
     },
@@ -213,29 +222,28 @@ fn kind(node: &Node, around: Surroundings<'_>, diags: &mut Diagnostics) -> Optio
     }
     let fitting = TYPES.iter().filter(|it| it.grpc || !around.grpc);
     let words: Vec<(&'static str, Type)> = fitting.map(|it| (it.name, *it)).collect();
-    choice(&words)(node, diags)
+    let kind = choice(&words)(node, diags)?;
+    if around.backend && !kind.backend {
+        let problem = "is a filter that cannot hold for a single backend";
+        invalid(node, problem, "put it among the filters of the rule", diags);
+        return None;
+    }
+    Some(kind)
 }
 
 /// A TrafficPolicy of kgateway in the route's namespace.
-fn extension(node: &Node, around: Surroundings<'_>, diags: &mut Diagnostics) -> Option<Arc<str>> {
+fn extension(node: &Node, diags: &mut Diagnostics) -> Option<Spanned<Arc<str>>> {
     let mut fields = Fields::of(node, "extensionRef", diags)?;
     let group = fields.required("group", any_string);
     let kind = fields.required("kind", string);
-    let name = fields.required("name", dns_subdomain);
+    let name = fields.required("name", spanned(dns_subdomain));
     let (group, kind) = (group?, kind?);
-    let error = if (&*group, &*kind) != ("gateway.kgateway.dev", "TrafficPolicy") {
-        let message = format!("a filter cannot refer to a {}", described(&group, &kind));
-        Diagnostic::error("unsupported-extension", message)
-            .help("refer to a `TrafficPolicy` of `gateway.kgateway.dev`")
-    } else if around.backend {
-        Diagnostic::error(
-            "unsupported-extension",
-            "a policy cannot hold for a single backend",
-        )
-        .help("put the filter on the rule")
-    } else {
+    if (&*group, &*kind) == ("gateway.kgateway.dev", "TrafficPolicy") {
         return name;
-    };
+    }
+    let message = format!("a filter cannot refer to a {}", described(&group, &kind));
+    let error = Diagnostic::error("unsupported-extension", message)
+        .help("refer to a `TrafficPolicy` of `gateway.kgateway.dev`");
     fields.diags().push(error.at(node.span));
     None
 }

@@ -20,11 +20,10 @@ pub(super) const KIND: RouteKind = RouteKind {
 fn rule(node: &Node, diags: &mut Diagnostics) -> Option<Rule> {
     let mut fields = Fields::of(node, "HTTPRoute.spec.rules", diags)?;
     let name = fields.optional("name", dns_subdomain);
-    let stated = fields.has("matches");
     let matches = fields
         .optional("matches", list_in(0..=64, one_match))
         .unwrap_or_default();
-    let prefix = prefix(&matches, stated);
+    let prefix = prefix(&matches);
     let around = Surroundings {
         grpc: false,
         backend: false,
@@ -56,10 +55,11 @@ fn rule(node: &Node, diags: &mut Diagnostics) -> Option<Rule> {
     })
 }
 
-/// The one prefix that a rule matches. A rule that states no match has the prefix `/`, yet the CRD wants it stated.
-fn prefix(matches: &[Spanned<Match>], stated: bool) -> Option<&str> {
+/// The one prefix that a rule matches; without any match that is `/`.
+fn prefix(matches: &[Spanned<Match>]) -> Option<&str> {
     match matches {
-        [one] if stated => match &one.path {
+        [] => Some(""),
+        [one] => match &one.path {
             PathMatch::Prefix(prefix) => Some(prefix),
             _ => None,
         },

@@ -7,6 +7,7 @@ mod attach;
 mod backends;
 mod compile;
 mod cors;
+mod extensions;
 mod filters;
 mod grpc;
 mod headers;
@@ -43,6 +44,7 @@ impl Routes {
             let name = |it: &Route| (it.key.namespace.clone(), it.key.name.clone());
             age(a).cmp(&age(b)).then_with(|| name(a).cmp(&name(b)))
         });
+        extensions::check(objects, &list, diags);
         Routes { list }
     }
 

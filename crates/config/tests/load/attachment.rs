@@ -223,7 +223,7 @@ fn a_route_that_is_nowhere_says_why() {
         ),
         (
             "  parentRefs: [{name: gx, namespace: elsewhere}]\n",
-            "warning[not-allowed-by-listener]: this route is not attached here, because listener `http` allows routes of namespace its own, `elsewhere`, and this one is in `default`",
+            "warning[not-allowed-by-listener]: this route is not attached here, because listener `http` takes routes of its own namespace, `elsewhere`, only",
         ),
     ] {
         let elsewhere = gateway_named("gx", "  addresses: [{value: 127.0.0.9}]\n", HTTP)

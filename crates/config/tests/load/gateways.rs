@@ -78,7 +78,9 @@ fn two_gateways_on_one_port_need_two_addresses() {
         ("127.0.0.1", "127.0.0.1", true),
         ("127.0.0.1", "127.0.0.2", false),
         ("0.0.0.0", "127.0.0.2", true),
-        ("::", "127.0.0.2", false),
+        ("0.0.0.0", "::1", false),
+        ("0.0.0.0", "::", true),
+        ("::", "127.0.0.2", true),
         ("::", "::1", true),
     ] {
         let text = at("a", one) + &at("b", other);
@@ -103,11 +105,17 @@ fn addresses() {
     let with =
         |addresses: &str| gateway_named("gw", &format!("  addresses: [{addresses}]\n"), HTTP);
     let everywhere = compiled(&with("{type: IPAddress}"));
-    assert_eq!(everywhere.sockets[0].addresses.len(), 2, "both families");
+    let all: std::net::IpAddr = "::".parse().unwrap();
+    assert_eq!(
+        *everywhere.sockets[0].addresses,
+        [all],
+        "which takes IPv4 too"
+    );
     for (addresses, code) in [
         ("{type: Hostname, value: a.test}", "invalid-value"),
         ("{value: a.test}", "invalid-value"),
         ("{value: 127.0.0.1}, {value: 127.0.0.1}", "duplicate-entry"),
+        ("{value: '::'}, {value: 127.0.0.1}", "duplicate-entry"),
     ] {
         assert_eq!(codes(&with(addresses)), [code], "{addresses}");
     }

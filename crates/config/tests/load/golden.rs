@@ -157,7 +157,8 @@ metadata: {name: shop}
 spec:
   parentRefs: [{name: edge}]
   rules:
-  - filters:
+  - matches: [{path: {type: Exact, value: /a}}]
+    filters:
     - type: URLRewrite
       urlRewrite:
         path: {type: ReplacePrefixMatch, replacePrefixMatch: /}
@@ -165,14 +166,14 @@ spec:
 ";
 
 const PREFIX_TOLD: &str = "\
-gateway.yaml:18:15: error[prefix-not-matched]: `ReplacePrefixMatch` needs a rule with exactly one match, of a path prefix
-  18 |         path: {type: ReplacePrefixMatch, replacePrefixMatch: /}
+gateway.yaml:19:15: error[prefix-not-matched]: `ReplacePrefixMatch` needs a rule with exactly one match, of a path prefix
+  19 |         path: {type: ReplacePrefixMatch, replacePrefixMatch: /}
      |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   in: HTTPRoute default/shop
   help: give each prefix a rule of its own, or use `ReplaceFullPath`
 
-gateway.yaml:19:26: warning[reference-not-granted]: requests to `rules[0]` get 500, because no ReferenceGrant lets HTTPRoutes of namespace `default` refer to `Service` `shop` of namespace `other`
-  19 |     backendRefs: [{name: shop, port: 80, namespace: other}]
+gateway.yaml:20:26: warning[reference-not-granted]: requests to `rules[0]` get 500, because no ReferenceGrant lets HTTPRoutes of namespace `default` refer to `Service` `shop` of namespace `other`
+  20 |     backendRefs: [{name: shop, port: 80, namespace: other}]
      |                          ^^^^
   in: HTTPRoute default/shop
   help: add a ReferenceGrant to namespace `other`

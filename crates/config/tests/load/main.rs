@@ -7,6 +7,7 @@ mod gateways;
 mod golden;
 mod gwapi;
 mod parameters;
+mod policies;
 mod routes;
 mod scale;
 mod support;

@@ -176,6 +176,8 @@ fn what_is_wrong_is_refused() {
         codes(&with("  ports: [{port: 81, bind: 1}]")),
         ["idle-port-map"]
     );
+    let idle = gateway_named("gw", "", HTTP) + &parameters("own", "  accessLog: Off");
+    assert_eq!(codes(&idle), ["idle-parameters"]);
     let lost = gateway_named("gw", "", HTTP) + &class("lost");
     assert_eq!(codes(&lost), ["parameters-not-found"]);
 }

@@ -329,7 +329,6 @@ fn filters_that_are_refused() {
         ("{type: RequestHeaderModifier, requestHeaderModifier: {remove: [Content-Length]}}".into(), "invalid-value"),
         ("{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: A, value: \"b\\nc\"}]}}".into(), "invalid-value"),
         ("{type: RequestHeaderModifier, requestHeaderModifier: {remove: [A, a]}}".into(), "duplicate-entry"),
-        ("{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /a}}}".into(), "prefix-not-matched"),
         ("{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replacePrefixMatch: /a}}}".into(), "one-of"),
         ("{type: URLRewrite, urlRewrite: {hostname: '*.test'}}".into(), "invalid-value"),
         ("{type: RequestRedirect, requestRedirect: {statusCode: 404}}".into(), "invalid-value"),
@@ -340,10 +339,32 @@ fn filters_that_are_refused() {
         assert!(load_one(&text).compiled.is_none(), "{filters}");
         assert!(codes(&text).contains(&code), "{filters}: {:?}", codes(&text));
     }
-    let on_backend = one(
-        "backendRefs: [{name: s, port: 80, filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: TrafficPolicy, name: p}}]}]",
-    );
-    assert_eq!(codes(&on_backend), ["unsupported-extension"]);
+    let replaced = "filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}}]";
+    for (matches, codes_wanted) in [
+        ("[]", &[][..]),
+        ("[{path: {value: /a}}]", &[]),
+        (
+            "[{path: {value: /a}}, {path: {value: /c}}]",
+            &["prefix-not-matched"],
+        ),
+        (
+            "[{path: {type: Exact, value: /a}}]",
+            &["prefix-not-matched"],
+        ),
+    ] {
+        let text = with_backend(&format!("matches: {matches}, {replaced}"));
+        assert_eq!(codes(&text), codes_wanted, "{matches}");
+    }
+    for filter in [
+        "type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: TrafficPolicy, name: p}",
+        "type: CORS, cors: {}",
+        "type: RequestRedirect, requestRedirect: {}",
+    ] {
+        let text = one(&format!(
+            "backendRefs: [{{name: s, port: 80, filters: [{{{filter}}}]}}]"
+        ));
+        assert_eq!(codes(&text), ["invalid-value"], "{filter}");
+    }
 }
 
 #[test]

@@ -37,11 +37,11 @@ fn ten_thousand_routes_load_in_seconds() {
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
-/// Names that lead nowhere are looked up among many, and each is told.
+/// Names that lead nowhere are compared with others, for the one that may be meant.
 #[test]
-fn ten_thousand_dangling_references_too() {
+fn dangling_references_do_not_make_it_slow() {
     let mut text = gateway(HTTP);
-    for number in 0..5_000 {
+    for number in 0..2_000 {
         let rule = format!("{{backendRefs: [{{name: missing{number}, port: 80}}]}}");
         let _ = write!(text, "{}", route_named(&format!("r{number}"), "", &rule));
         let _ = write!(
