@@ -3,13 +3,9 @@
 use std::fmt;
 
 use crate::b64;
-use crate::error::TokenError;
+use crate::error::{MAX_TOKEN_BYTES, TokenError};
 use crate::header::Header;
 use crate::jwks::KeySet;
-
-/// The longest token that is looked at. Envoy's bound on all headers together is 60 KiB, so no
-/// token that passes it is refused here for its size.
-pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// A compact JWS, parsed and **not verified**. Its payload need not be JSON; [`Token`](crate::Token)
 /// adds that. Its `Debug` does not show the token.

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// The longest token that is looked at. Envoy's bound on all headers together is 60 KiB, so no
+/// token that passes it is refused here for its size.
+pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
 /// Why a token was refused. The variants stand in the order in which the checks are made.
 ///
 /// `Display` is for logs and explanations; [`message`](Self::message) is what the client is told.
@@ -12,8 +16,8 @@ pub enum TokenError {
     /// A token is required and there is none. Never made here; callers refuse with it.
     #[error("a token is required and none was sent")]
     Missing,
-    /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
-    #[error("the token is longer than {} bytes", crate::MAX_TOKEN_BYTES)]
+    /// Longer than [`MAX_TOKEN_BYTES`].
+    #[error("the token is longer than {} bytes", MAX_TOKEN_BYTES)]
     TooLarge,
     /// Not three non-empty parts between two dots: an opaque or encrypted token, or a cut one.
     #[error("the token does not have three parts: it is opaque, encrypted or damaged")]

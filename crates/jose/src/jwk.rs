@@ -2,9 +2,17 @@
 
 use crate::alg::Alg;
 use crate::b64;
-use crate::jwks::Symmetric;
 use crate::key::{Curve, Key, Material};
 use crate::value::Value;
+
+/// Whether `oct` keys of a document may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symmetric {
+    /// The document is part of the configuration.
+    Allow,
+    /// The document is published: whoever reads it could sign with such a key.
+    Refuse,
+}
 
 /// Reads one entry of a key set.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::alg::Alg;
-use crate::jwk;
+use crate::jwk::{self, Symmetric};
 use crate::key::Key;
 use crate::pem;
 use crate::value::{JsonError, Value};
@@ -13,15 +13,6 @@ pub const MAX_JWKS_BYTES: usize = 1024 * 1024;
 
 /// The most keys of one set. A token without `kid` is tried against all of them.
 pub const MAX_KEYS: usize = 128;
-
-/// Whether `oct` keys of a document may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Symmetric {
-    /// The document is part of the configuration.
-    Allow,
-    /// The document is published: whoever reads it could sign with such a key.
-    Refuse,
-}
 
 /// The keys of one provider. Its `Debug` shows kid and kind, no key material.
 pub struct KeySet {

@@ -22,11 +22,12 @@ mod value;
 
 pub use alg::{Alg, AlgSet};
 pub use claims::Claims;
-pub use compact::{Jws, MAX_TOKEN_BYTES};
-pub use error::TokenError;
+pub use compact::Jws;
+pub use error::{MAX_TOKEN_BYTES, TokenError};
 pub use expect::{Audiences, Expect, UnixTime, ZeroExp};
 pub use header::Header;
-pub use jwks::{KeySet, KeySetError, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey, Symmetric};
+pub use jwk::Symmetric;
+pub use jwks::{KeySet, KeySetError, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
 pub use key::Key;
 pub use token::{Checked, Token, Verified};
 pub use value::{JsonError, JsonProblem, MAX_JSON_DEPTH, Number, Value};

@@ -8,7 +8,6 @@ use countersign_core::source::Source;
 use countersign_jose::{KeySet, Symmetric};
 use http::HeaderName;
 
-use super::spec::strings;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policy::tokens::{claim_header, claim_path, output_header, report_keys, text_of, url};
 use crate::read::{
@@ -51,8 +50,8 @@ pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> 
     let audiences = fields.list("audiences", string);
     let keys = keys(&mut fields, issuer.as_ref());
     let headers = fields.list("fromHeaders", from_header);
-    let params = fields.optional("fromParams", strings).unwrap_or_default();
-    let cookies = fields.optional("fromCookies", strings).unwrap_or_default();
+    let params = fields.list("fromParams", string);
+    let cookies = fields.list("fromCookies", string);
     let named = ["fromHeaders", "fromParams", "fromCookies"]
         .iter()
         .any(|name| fields.has(name));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rule::{JwtRule, jwt_rule};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Object;
-use crate::read::{Fields, Spanned, any_string, invalid, list, list_in, map, spanned, string};
+use crate::read::{Fields, Spanned, any_string, invalid, list_in, map, spanned, string};
 use crate::source::Span;
 use crate::yaml::{Key, Node};
 
@@ -150,9 +150,4 @@ fn target_ref(node: &Node, diags: &mut Diagnostics) -> Option<TargetRef> {
         kind: kind.value,
         name,
     })
-}
-
-/// Readers that several rules use.
-pub(super) fn strings(node: &Node, diags: &mut Diagnostics) -> Option<Vec<Arc<str>>> {
-    list(string)(node, diags)
 }
