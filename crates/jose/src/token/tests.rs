@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alg::{Alg, AlgSet};
 use crate::expect::Audiences;
-use crate::jwks::Symmetric;
+use crate::jwk::Symmetric;
 
 const KINDS: [Kind; 6] = [
     Kind::Rsa,
