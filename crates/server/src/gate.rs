@@ -1,8 +1,10 @@
 //! Counts open connections: per port against its limit, per worker for an even spread.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use countersign_runtime::OpenConnection;
 use tokio::sync::Notify;
 
 /// The connections of one port and how many there may be.
@@ -48,6 +50,7 @@ impl Gate {
         Permit {
             gate: self.clone(),
             load: load.clone(),
+            gauge: None,
         }
     }
 }
@@ -78,10 +81,23 @@ impl Load {
 }
 
 /// One open connection; dropping it lets the next one in.
-#[derive(Debug)]
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     load: Arc<Load>,
+    gauge: Option<OpenConnection>,
+}
+
+impl Permit {
+    /// Shows the connection in the metrics as well, for as long as it is open.
+    pub(crate) fn show(&mut self, gauge: OpenConnection) {
+        self.gauge = Some(gauge);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
 }
 
 impl Drop for Permit {

@@ -17,7 +17,7 @@ use crate::admin::{self, Admin, Log, Stage};
 use crate::edge::acceptor::Acceptor;
 use crate::edge::crew;
 use crate::edge::handler::Handler;
-use crate::edge::{Sockets, Unservable};
+use crate::edge::{Problem, Sockets, Unservable};
 use crate::worker::Worker;
 
 /// What concerns the process rather than its configuration.
@@ -55,6 +55,27 @@ pub enum StartError {
     /// There is no tokio runtime to run reloads and the admin listener on.
     #[error("the server must be started on a tokio runtime")]
     NoRuntime,
+}
+
+impl StartError {
+    /// Each problem with what to do about it.
+    pub fn problems(&self) -> Vec<Problem> {
+        let help = match self {
+            StartError::Unservable(problems) => return problems.iter().collect(),
+            StartError::Admin { address, error } => match error.kind() {
+                io::ErrorKind::AddrInUse => format!(
+                    "port {} is in use; name another one with `--admin`",
+                    address.port()
+                ),
+                _ => "name an address of this machine and a free port from 1024 on with `--admin`"
+                    .into(),
+            },
+            StartError::System(_) => "lower `--workers`, or raise the limits of this user".into(),
+            StartError::NoRuntime => "call it from within `Runtime::block_on`".into(),
+        };
+        let message = self.to_string();
+        vec![Problem { message, help }]
+    }
 }
 
 /// A running server. Dropping it stops it as well, without waiting.
@@ -109,10 +130,7 @@ impl Server {
                 stage: stage.clone(),
                 log,
             };
-            match admin::listen(address, pages) {
-                Ok((local, serving)) => Ok((local, control.spawn(serving))),
-                Err(error) => Err(StartError::Admin { address, error }),
-            }
+            admin::listen(address, pages).map_err(|error| StartError::Admin { address, error })
         });
         let admin = admin.transpose()?;
         let (seats, mut threads) = crew::start(workers.max(1), handle, handler)?;
@@ -125,12 +143,11 @@ impl Server {
             .for_each(|opening| acceptor.open(opening));
         stage.serves();
         let follow = follow(handle.clone(), running, sockets.clone(), acceptor);
-        let reloads = Some(control.spawn(follow));
         Ok(Server {
             sockets,
             stage,
-            admin,
-            reloads,
+            admin: admin.map(|(address, serving)| (address, control.spawn(serving))),
+            reloads: Some(control.spawn(follow)),
             threads,
         })
     }

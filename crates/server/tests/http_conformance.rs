@@ -1,6 +1,12 @@
 //! Raw HTTP/1 requests, hostile ones above all, against the real server: what
 //! RFC 9110 and 9112 say must be let through is, and the rest is not.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "whatever goes wrong here must fail the test"
+)]
+
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
@@ -86,7 +92,7 @@ fn send(to: SocketAddr, bytes: &[u8]) -> Outcome {
                 continue;
             }
             Err(error) => {
-                closed = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+                closed = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
             }
         }
         break;

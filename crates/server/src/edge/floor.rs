@@ -69,8 +69,6 @@ impl<H: Handler> Floor<H> {
         let (peer, door) = (accepted.peer, accepted.door.clone());
         match self.greet(accepted).await {
             Ok(Some((wire, connection))) => {
-                let listener = connection.listener().unwrap_or(&door.listener);
-                let _open = self.shard.open(listener);
                 let bounds = (door.limits, door.timeouts);
                 drop(door);
                 http::serve(wire, connection, self.handler.clone(), bounds).await;
@@ -124,7 +122,7 @@ impl<H: Handler> Floor<H> {
             tcp,
             peer,
             door,
-            permit,
+            mut permit,
         } = accepted;
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;
@@ -158,6 +156,8 @@ impl<H: Handler> Floor<H> {
             listener,
             drain: door.timeouts.drain,
         };
+        let listener = inbound.listener.as_ref().unwrap_or(&door.listener);
+        permit.show(self.shard.open(listener));
         let connection = Rc::new(Connection::new(inbound, permit));
         self.keep(&connection);
         if connection.arrival(&self.handle.current()).is_none() {

@@ -54,12 +54,12 @@ pub(super) async fn serve<H: Handler>(
         }
         end
     };
-    let peer = connection.peer;
+    let (peer, listener) = (connection.peer, connection.listener().map(|it| &**it));
     match end {
         End::Done(Ok(())) | End::Late(Late::Idle) => {}
         End::Done(Err(error)) => tracing::debug!(%peer, %error, "connection broken off"),
-        End::Late(late) => tracing::debug!(%peer, reason = ?late, "client too slow"),
-        End::Flood => tracing::warn!(%peer, "a client gives up its requests too often"),
+        End::Late(late) => tracing::debug!(%peer, listener, reason = ?late, "client too slow"),
+        End::Flood => tracing::debug!(%peer, listener, "a client gives up its requests too often"),
         End::Cut => tracing::debug!(%peer, "connection cut at the end of its time"),
     }
 }
@@ -160,7 +160,7 @@ async fn drive(
     let mut asked = pin!(connection.asked_to_close());
     let mut ended = pin!(connection.ended());
     let mut alarm = pin!(sleep(timeouts.idle));
-    let mut closing = false;
+    let (mut closing, mut tired) = (false, false);
     poll_fn(|cx| {
         if !closing && asked.as_mut().poll(cx).is_ready() {
             closing = true;
@@ -178,7 +178,25 @@ async fn drive(
         if closing && ended.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::Cut);
         }
-        poll_late(pulse, timeouts, alarm.as_mut(), cx).map(End::Late)
+        if !tired {
+            match ready!(poll_late(pulse, timeouts, alarm.as_mut(), cx)) {
+                Late::Idle => {}
+                late => return Poll::Ready(End::Late(late)),
+            }
+            // In HTTP/2 the client is told before it is left, and a request
+            // that crosses the farewell is served.
+            tired = true;
+            conversation.wind_down();
+            cx.waker().wake_by_ref();
+            alarm.as_mut().reset(Instant::now() + FAREWELL);
+        }
+        while alarm.as_mut().poll(cx).is_ready() {
+            if !pulse.runs() {
+                return Poll::Ready(End::Late(Late::Idle));
+            }
+            alarm.as_mut().reset(Instant::now() + FAREWELL);
+        }
+        Poll::Pending
     })
     .await
 }
@@ -208,6 +226,8 @@ fn poll_late(
     }
 }
 
+/// How long a client may take to leave when it is told to.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Keeps the alarm from ringing without pause.
 const SHORTEST_IDLE: Duration = Duration::from_secs(1);
 

@@ -58,7 +58,7 @@ impl Pulse {
 
     /// Bytes came from the client.
     pub(crate) fn read(&self) {
-        if !self.http2 && self.running.load(Relaxed) == 0 && !self.head.is_set() {
+        if !self.http2 && !self.runs() && !self.head.is_set() {
             self.head.set(self.start.elapsed());
         }
     }
@@ -83,6 +83,11 @@ impl Pulse {
         }
     }
 
+    /// Whether a request runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.running.load(Relaxed) > 0
+    }
+
     /// Whether no byte of a request has come yet.
     pub(crate) fn fresh(&self) -> bool {
         let seen = [&self.running, &self.answered, &self.given_up];
@@ -101,7 +106,7 @@ impl Pulse {
     pub(crate) fn due(&self, timeouts: &Timeouts) -> Option<(Instant, Late)> {
         let (since, bound, late) = if let Some(since) = self.blocked.get() {
             (since, timeouts.idle, Late::Blocked)
-        } else if self.running.load(Relaxed) > 0 {
+        } else if self.runs() {
             return None;
         } else if let Some(since) = self.head.get() {
             (since, timeouts.request_headers, Late::Head)

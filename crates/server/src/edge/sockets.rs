@@ -48,7 +48,7 @@ pub struct Unservable {
     pub certificates: Vec<CertificateError>,
 }
 
-/// One of the things that [`Unservable`] lists, in words.
+/// What is in the way, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// What is wrong and whose it is.

@@ -6,6 +6,7 @@ use countersign_testkit::client::{Client, Request as Ask};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -13,12 +14,21 @@ const SOON: Duration = Duration::from_secs(2);
 
 /// An HTTP/2 client on a connection of its own, by prior knowledge.
 pub(crate) async fn h2c(to: SocketAddr) -> http2::SendRequest<Empty<Bytes>> {
+    h2c_watched(to).await.0
+}
+
+/// The same, with how its connection ends.
+pub(crate) async fn h2c_watched(
+    to: SocketAddr,
+) -> (
+    http2::SendRequest<Empty<Bytes>>,
+    JoinHandle<hyper::Result<()>>,
+) {
     let tcp = tokio::net::TcpStream::connect(to).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tcp))
         .await
         .unwrap();
-    tokio::spawn(connection);
-    sender
+    (sender, tokio::spawn(connection))
 }
 
 pub(crate) fn ask(path: &str) -> Request<Empty<Bytes>> {
