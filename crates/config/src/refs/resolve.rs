@@ -274,6 +274,12 @@ impl<'r, 'a> Backends<'r, 'a> {
         found
     }
 
+    /// Whether a backend has no endpoints, so that requests to it get 503.
+    pub(crate) fn is_empty(&self, id: BackendId) -> bool {
+        let backend = self.list.get(id.0 as usize);
+        backend.is_some_and(|it| it.endpoints.is_empty())
+    }
+
     /// All of them, by number.
     pub(crate) fn into_list(self) -> Box<[Backend]> {
         self.list.into()

@@ -309,8 +309,17 @@ fn service_port(node: &Node, diags: &mut Diagnostics) -> Option<ServicePort> {
 fn target(node: &Node, diags: &mut Diagnostics) -> Option<Target> {
     let named = matches!(&node.value, Value::Scalar(it) if it.typed() == Typed::String);
     if named {
-        return string(node, diags).map(Target::Name);
+        let help = "write the name that the pods give the port, or its number";
+        return parsed(port_name, "is not the name of a port", help)(node, diags).map(Target::Name);
     }
     // Kubernetes takes 0 for "as `port`", which nobody writes.
     int_in(1..=u16::MAX)(node, diags).map(Target::Number)
+}
+
+/// As Kubernetes has it: up to 15 of `a` to `z`, `0` to `9` and `-`, among them a letter.
+fn port_name(text: &str) -> Option<Arc<str>> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let valid =
+        text.len() <= 15 && text.bytes().all(legal) && text.bytes().any(|b| b.is_ascii_lowercase());
+    valid.then(|| text.into())
 }

@@ -1,10 +1,13 @@
 //! EndpointSlices: the addresses behind a Service.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostics;
 use crate::object::Object;
-use crate::read::{Fields, any_string, boolean, choice, list_in, port, string};
+use crate::read::{
+    Fields, any_string, boolean, choice, invalid, list_in, port, precise_hostname, string,
+};
 use crate::yaml::Node;
 
 /// One slice.
@@ -20,6 +23,14 @@ struct Port {
     name: Arc<str>,
     /// `None`: whatever port the Service says.
     number: Option<u16>,
+}
+
+/// `addressType`.
+#[derive(Clone, Copy)]
+enum Family {
+    V4,
+    V6,
+    Name,
 }
 
 /// The label that says whose slice it is.
@@ -41,10 +52,15 @@ impl Slice {
 
 /// The name of the Service, and its slice. A slice of no Service is nobody's.
 pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<(Arc<str>, Slice)> {
-    let types = [("IPv4", ()), ("IPv6", ()), ("FQDN", ())];
+    let types = [
+        ("IPv4", Family::V4),
+        ("IPv6", Family::V6),
+        ("FQDN", Family::Name),
+    ];
     let mut fields = object.fields(diags);
-    fields.required("addressType", choice(&types));
-    let endpoints = fields.list("endpoints", endpoint);
+    let family = fields.required("addressType", choice(&types));
+    let family = family.unwrap_or(Family::Name);
+    let endpoints = fields.list("endpoints", |node, diags| endpoint(node, family, diags));
     let ports = fields.list("ports", slice_port);
     let service = object.label(SERVICE_LABEL)?;
     let slice = Slice {
@@ -55,7 +71,7 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<(Arc<str>
 }
 
 /// The address of an endpoint, unless it is not ready. Of several addresses Kubernetes itself uses the first only.
-fn endpoint(node: &Node, diags: &mut Diagnostics) -> Option<Option<Arc<str>>> {
+fn endpoint(node: &Node, family: Family, diags: &mut Diagnostics) -> Option<Option<Arc<str>>> {
     let mut fields = Fields::of(node, "EndpointSlice.endpoints", diags)?;
     for name in [
         "hostname",
@@ -74,9 +90,25 @@ fn endpoint(node: &Node, diags: &mut Diagnostics) -> Option<Option<Arc<str>>> {
         // Absent means unknown, which Kubernetes takes for ready.
         Some(fields.optional("ready", boolean).unwrap_or(true))
     });
-    let addresses = fields.required("addresses", list_in(1..=100, string))?;
+    let address = |node: &Node, diags: &mut Diagnostics| address(node, family, diags);
+    let addresses = fields.required("addresses", list_in(1..=100, address))?;
     let ready = ready.unwrap_or(true);
     Some(addresses.into_iter().next().filter(|_| ready))
+}
+
+fn address(node: &Node, family: Family, diags: &mut Diagnostics) -> Option<Arc<str>> {
+    let text = string(node, diags)?;
+    let ip = text.parse::<IpAddr>().ok();
+    let (fits, problem) = match family {
+        Family::V4 => (ip.is_some_and(|it| it.is_ipv4()), "is not an IPv4 address"),
+        Family::V6 => (ip.is_some_and(|it| it.is_ipv6()), "is not an IPv6 address"),
+        Family::Name => return precise_hostname(node, diags),
+    };
+    if fits {
+        return Some(text);
+    }
+    invalid(node, problem, "correct it, or change `addressType`", diags);
+    None
 }
 
 fn slice_port(node: &Node, diags: &mut Diagnostics) -> Option<Port> {

@@ -189,7 +189,16 @@ impl Compiler<'_, '_, '_> {
             namespace: &route.key.namespace,
         };
         match self.backends.id(spec, from, route.kind.grpc) {
-            Ok(id) => Some(id),
+            Ok(id) => {
+                if self.backends.is_empty(id) {
+                    let message = "requests that go here get 503, because there are no endpoints";
+                    let warning = Diagnostic::warning("no-endpoints", message).at(spec.span);
+                    let help =
+                        "load EndpointSlices with ready endpoints for this port of the Service";
+                    self.diags.push(warning.help(help));
+                }
+                Some(id)
+            }
             Err(Dangling { code, why, help }) => {
                 let warning = Diagnostic::warning(code, message(&why)).at(spec.span);
                 self.diags.push(warning.help(help));

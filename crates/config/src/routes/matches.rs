@@ -7,7 +7,7 @@ use http::HeaderName;
 use regex::Regex;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
-use crate::read::{Fields, choice, header_name, invalid, spanned, string, string_of};
+use crate::read::{Fields, choice, header_name, invalid, parsed, spanned, string, string_of};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -28,10 +28,20 @@ pub(super) fn header(
 /// `queryParams` of a match.
 pub(super) fn query(node: &Node, diags: &mut Diagnostics) -> Option<(Arc<str>, TextMatch, Span)> {
     let mut fields = Fields::of(node, "queryParams", diags)?;
-    let name = fields.required("name", spanned(string_of(1..=256)));
+    let help = "use letters, digits and `-`; the name is compared after decoding";
+    let name = fields.required(
+        "name",
+        spanned(parsed(token, "is not the name of a parameter", help)),
+    );
     let text = text(&mut fields, 1024);
     let name = name?;
     Some((name.value, text?, name.span))
+}
+
+/// The CRD wants the names of parameters to be like those of headers.
+fn token(text: &str) -> Option<Arc<str>> {
+    let valid = text.len() <= 256 && HeaderName::from_bytes(text.as_bytes()).is_ok();
+    valid.then(|| text.into())
 }
 
 /// `type` and `value`.

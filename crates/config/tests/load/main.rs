@@ -8,6 +8,7 @@ mod golden;
 mod gwapi;
 mod parameters;
 mod policies;
+mod robust;
 mod routes;
 mod scale;
 mod support;
