@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign_config::diagnostic::Diagnostics;
+use countersign_config::source::Text;
 use countersign_config::{Loaded, load};
 use countersign_runtime::texts::{Reading, Sources, Unreadable};
 
@@ -35,9 +36,17 @@ pub(crate) fn sources(paths: Vec<PathBuf>) -> Sources {
 /// # Errors
 /// When a text cannot be read. Errors in the texts are in what is returned.
 pub(crate) fn read(sources: &Sources) -> Result<Loaded, Failure> {
+    Ok(load(texts(sources)?, &environment))
+}
+
+/// As [`read`], the first half.
+///
+/// # Errors
+/// When a text cannot be read.
+pub(crate) fn texts(sources: &Sources) -> Result<Vec<Text>, Failure> {
     let reading = sources.read().map_err(|all| unreadable(&all))?;
     passed_over(&reading);
-    Ok(load(reading.texts, &environment))
+    Ok(reading.texts)
 }
 
 /// What `${NAME}` stands for.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::{Args, ValueEnum};
 use countersign_config::diagnostic::Style;
 use countersign_server::Log;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -85,14 +86,21 @@ fn level(text: &str) -> Result<String, String> {
     filter(text).map(|_| text.to_owned())
 }
 
+/// `LEVEL` or `PART=LEVEL`, several with commas between.
 fn filter(text: &str) -> Result<EnvFilter, String> {
     let help = "write error, warn, info, debug or trace, for all or as in `info,hyper=debug`";
-    if text.trim().is_empty() {
-        return Err(help.to_owned());
+    // The parser would take a misspelt level for the name of a part of the program.
+    let is_level = |it: &str| {
+        let level = it.rsplit_once('=').map_or(it, |(_, level)| level);
+        !level.is_empty() && level.parse::<LevelFilter>().is_ok()
+    };
+    if text.split(',').all(is_level) {
+        EnvFilter::builder()
+            .parse(text)
+            .map_err(|_| help.to_owned())
+    } else {
+        Err(help.to_owned())
     }
-    EnvFilter::builder()
-        .parse(text)
-        .map_err(|_| help.to_owned())
 }
 
 #[cfg(test)]
@@ -112,7 +120,7 @@ mod tests {
         ] {
             assert_eq!(level(good).as_deref(), Ok(good));
         }
-        for bad in ["", " ", "hyper=loud", "info,hyper=loud"] {
+        for bad in ["", " ", "loud", "hyper=loud", "info,hyper=loud", "info,"] {
             assert!(level(bad).is_err(), "{bad}");
         }
     }

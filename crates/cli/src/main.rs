@@ -3,6 +3,7 @@
 mod command;
 mod demo;
 mod exit;
+mod gateway;
 mod load;
 mod logging;
 mod output;

@@ -2,6 +2,8 @@
 
 mod check;
 mod completions;
+mod demo;
+mod run;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -19,8 +21,10 @@ pub(crate) struct Cli {
 /// What can be done.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Run(run::Run),
     Check(check::Check),
     Token(token::Token),
+    Demo(demo::Demo),
     Completions(completions::Completions),
 }
 
@@ -28,6 +32,8 @@ impl Command {
     /// Does it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Run(run) => run.run(),
+            Self::Demo(demo) => demo.run(),
             Self::Check(check) => check.run(),
             Self::Token(token) => token.run(),
             Self::Completions(completions) => completions.run(),

@@ -1,15 +1,12 @@
 //! Runs the binary in a fresh folder, and compares what it prints with what was approved.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "whatever goes wrong here must fail the test, with its reason"
-)]
-
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -74,6 +71,115 @@ impl Folder {
             stderr: text(output.stderr),
         }
     }
+}
+
+/// A run that goes on until a signal ends it.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+    /// It may still read there.
+    _folder: Folder,
+}
+
+impl Process {
+    pub(crate) fn start(folder: Folder, args: &[&str]) -> Self {
+        let mut command = folder.command(args);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary");
+        let stdout = lines(child.stdout.take().expect("a pipe"));
+        let stderr = lines(child.stderr.take().expect("a pipe"));
+        Self {
+            child,
+            stdout,
+            stderr,
+            _folder: folder,
+        }
+    }
+
+    /// What it prints up to a line that holds `text`, for twenty seconds at most.
+    pub(crate) fn stdout_until(&self, text: &str) -> String {
+        self.until(&self.stdout, text)
+    }
+
+    /// The same of standard error.
+    pub(crate) fn stderr_until(&self, text: &str) -> String {
+        self.until(&self.stderr, text)
+    }
+
+    /// Sends a signal by name: `INT`, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "signal {name}");
+    }
+
+    /// Sends Ctrl-C; how it ended, with what it printed since it was last asked.
+    pub(crate) fn interrupt(self) -> Ended {
+        self.signal("INT");
+        self.wait()
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn wait(mut self) -> Ended {
+        // The pipes are closed when it is gone.
+        let stdout = self.until(&self.stdout, END);
+        let stderr = self.until(&self.stderr, END);
+        let code = self.child.wait().expect("a child of ours").code();
+        Ended {
+            code,
+            stdout,
+            stderr,
+        }
+    }
+
+    fn until(&self, lines: &Receiver<String>, text: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            match lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    seen += &line;
+                    if line.contains(text) {
+                        return seen;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) if text == END => return seen,
+                Err(error) => panic!(
+                    "no {text:?} ({error}) after:\n{seen}{}",
+                    self.stderr.try_iter().collect::<String>()
+                ),
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only where it is gone already.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// No line holds this.
+const END: &str = "\n\n";
+
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (line_seen, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = String::new();
+        while pipe.read_line(&mut line).is_ok_and(|length| length > 0) {
+            // Nobody may want to know any more.
+            let _unread = line_seen.send(std::mem::take(&mut line));
+        }
+    });
+    lines
 }
 
 /// Compares with `golden/NAME`. With `COUNTERSIGN_APPROVE` set, `text` becomes what is approved.

@@ -1,7 +1,16 @@
 //! The real binary as people and scripts use it: what it prints, to which stream, and how it ends.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "whatever goes wrong here must fail the test, with its reason"
+)]
+
 mod binary;
 mod check;
+mod demo;
 mod general;
+mod run;
 mod sample;
 mod token;

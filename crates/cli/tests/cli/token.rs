@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_testkit::idp::Idp;
 use countersign_testkit::mint::{self, Key, Kind};
 use countersign_testkit::site::Reply;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::binary::{Ended, Folder, example, golden};
 use crate::sample;
@@ -209,15 +209,21 @@ fn the_token_of_the_documents_verifies_under_their_key() {
     assert!(late.stdout.contains("jwt_expired"), "{}", late.stdout);
 }
 
-/// A token of the sample configuration's issuer, with these claims in place of its own.
-fn customer(claims: Value) -> String {
-    let mut all = json!({
-        "iss": sample::ISSUER, "sub": "alice", "aud": "shop", "iat": NOON_SECONDS - 60, "exp": NOON_SECONDS + 3600,
-    });
-    for (name, value) in claims.as_object().into_iter().flatten() {
-        all[name] = value.clone();
-    }
-    sample::key().token(&all)
+/// A token of the sample configuration's issuer with these claims on top of, or in place of, its own.
+fn customer(claims: &[(&str, Value)]) -> String {
+    let own = [
+        ("iss", json!(sample::ISSUER)),
+        ("sub", json!("alice")),
+        ("aud", json!("shop")),
+        ("iat", json!(NOON_SECONDS - 60)),
+        ("exp", json!(NOON_SECONDS + 3600)),
+    ];
+    let all: Map<_, _> = own
+        .iter()
+        .chain(claims)
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    sample::key().token(&Value::Object(all))
 }
 
 fn verify(extra: &[&str], token: &str) -> Ended {
@@ -234,17 +240,20 @@ fn verify(extra: &[&str], token: &str) -> Ended {
 
 #[test]
 fn verify_asks_every_provider_of_a_configuration() {
-    let ended = verify(&[], &customer(json!({})));
+    let ended = verify(&[], &customer(&[]));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     golden("verify.txt", &ended.stdout);
 
-    let claims =
-        json!({ "iss": "https://partners.test", "aud": "web", "exp": NOON_SECONDS - 3600 });
-    let ended = verify(&[], &customer(claims.clone()));
+    let claims = [
+        ("iss", json!("https://partners.test")),
+        ("aud", json!("web")),
+        ("exp", json!(NOON_SECONDS - 3600)),
+    ];
+    let ended = verify(&[], &customer(&claims));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), ""));
     golden("verify-refused.txt", &ended.stdout);
 
-    let ended = verify(&["--format", "json"], &customer(claims));
+    let ended = verify(&["--format", "json"], &customer(&claims));
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(
         (ended.code, &document["accepted"]),
@@ -256,7 +265,7 @@ fn verify_asks_every_provider_of_a_configuration() {
 
 #[test]
 fn verify_can_be_held_to_one_provider() {
-    let token = customer(json!({}));
+    let token = customer(&[]);
     for (provider, code) in [
         ("shop/customers", 0),
         ("shop/customers/main", 0),
@@ -321,7 +330,7 @@ fn verify_fetches_remote_keys_unless_told_not_to() {
 
 #[test]
 fn verify_needs_a_configuration_without_errors_and_with_providers() {
-    let token = customer(json!({}));
+    let token = customer(&[]);
     let broken = sample::policy().replace("issuer:", "isuer:");
     let folder = Folder::new()
         .file("gateway.yaml", &sample::gateway())
