@@ -306,9 +306,8 @@ impl<'r> Progress<'r> {
                 let edits = self.edits.add(requirement, &accepted);
                 edits.map_err(|reason| Denial::by(reason, origin(), req))?;
                 self.accepted.extend(accepted);
-                if !one_identity(&self.accepted) {
-                    return Err(Denial::by(Reason::IdentitiesDiffer, origin(), req).into());
-                }
+                let one = one_identity(&self.accepted);
+                one.map_err(|reason| Denial::by(reason, origin(), req))?;
                 self.passed.push(id);
                 Ok(())
             }

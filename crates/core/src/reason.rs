@@ -37,8 +37,10 @@ pub enum Reason {
         /// Fixed by the provider: Istio's or kgateway's text.
         body: &'static str,
     },
-    /// Two tokens say different issuers or subjects (decision T3).
-    IdentitiesDiffer,
+    /// Two tokens say different issuers (decision T3).
+    IssuersDiffer,
+    /// Two tokens of one issuer say different subjects (decision T3).
+    SubjectsDiffer,
     /// A claim cannot be written as a header value.
     ClaimNotHeader,
     /// The rule has no backend that resolved.
@@ -83,7 +85,8 @@ impl Reason {
             R::KeysUnavailable {
                 body: "Jwks remote fetch is failed",
             },
-            R::IdentitiesDiffer,
+            R::IssuersDiffer,
+            R::SubjectsDiffer,
             R::ClaimNotHeader,
             R::NoBackend,
             R::Redirect,
@@ -144,7 +147,8 @@ impl Reason {
             Reason::TokenMissing => "jwt_missing",
             Reason::Token(error) => error.code(),
             Reason::KeysUnavailable { .. } => "jwks_unavailable",
-            Reason::IdentitiesDiffer => "identities_differ",
+            Reason::IssuersDiffer => "issuers_differ",
+            Reason::SubjectsDiffer => "subjects_differ",
             Reason::ClaimNotHeader => "claim_not_header",
             Reason::NoBackend => "no_backend",
             Reason::Redirect => "redirect",
@@ -175,7 +179,8 @@ impl Reason {
             }
             Reason::TokenMissing
             | Reason::KeysUnavailable { .. }
-            | Reason::IdentitiesDiffer
+            | Reason::IssuersDiffer
+            | Reason::SubjectsDiffer
             | Reason::TokenLapsed
             | Reason::ClaimNotHeader => StatusCode::UNAUTHORIZED,
             Reason::UpstreamUnavailable | Reason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -201,7 +206,8 @@ impl Reason {
             Reason::TokenMissing => "Jwt is missing",
             Reason::Token(error) => return error.message(),
             Reason::KeysUnavailable { body } => body,
-            Reason::IdentitiesDiffer | Reason::ClaimNotHeader => "Jwt verification fails",
+            Reason::IssuersDiffer => "Jwt issuer is not configured",
+            Reason::SubjectsDiffer | Reason::ClaimNotHeader => "Jwt verification fails",
             Reason::NoBackend => "no backend",
             Reason::UpstreamUnavailable => "upstream unavailable",
             Reason::UpstreamReset => "upstream closed the connection",
@@ -220,7 +226,8 @@ impl Reason {
             Reason::TokenMissing => Some(Challenge::Realm),
             Reason::Token(_)
             | Reason::KeysUnavailable { .. }
-            | Reason::IdentitiesDiffer
+            | Reason::IssuersDiffer
+            | Reason::SubjectsDiffer
             | Reason::ClaimNotHeader => Some(Challenge::InvalidToken),
             _ => None,
         }

@@ -25,6 +25,20 @@ impl<'a> Token<'a> {
     /// # Errors
     /// The first thing wrong, in that order.
     pub fn parse(compact: &'a str) -> Result<Self, TokenError> {
+        match Self::read(compact) {
+            // Envoy skips symbols before a token. They are not skipped here, but what else is wrong
+            // with such a token is told as Envoy tells it.
+            Err(TokenError::HeaderBase64) => {
+                let skipped = compact.trim_start_matches(|it| !is_base64url(it));
+                Err(Self::read(skipped)
+                    .err()
+                    .unwrap_or(TokenError::HeaderBase64))
+            }
+            result => result,
+        }
+    }
+
+    fn read(compact: &'a str) -> Result<Self, TokenError> {
         let (jws, claims) = Jws::read(&Parts::split_jwt(compact)?, Claims::parse)?;
         Ok(Self {
             jws,
@@ -59,6 +73,10 @@ impl<'a> Token<'a> {
         expect.check(&self.claims, now)?;
         Ok(Checked(self))
     }
+}
+
+const fn is_base64url(it: char) -> bool {
+    it.is_ascii_alphanumeric() || matches!(it, '-' | '_')
 }
 
 impl fmt::Debug for Token<'_> {

@@ -74,18 +74,14 @@ fn refusal(expect: &IstioExpect, answer: &Response, port: u16) -> Option<String>
             .flatten()
             .map(|it| fill(it))
             .collect();
-        let got: Vec<String> = values(answer, "www-authenticate");
-        return differs("www-authenticate", &challenges, &got);
+        let got: Vec<&str> = answer.headers.all("www-authenticate");
+        return differs(
+            "www-authenticate",
+            &challenges.iter().map(String::as_str).collect(),
+            &got,
+        );
     }
     None
-}
-
-fn values(answer: &Response, wanted: &str) -> Vec<String> {
-    let named = answer
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-    named.map(|(_, value)| value.clone()).collect()
 }
 
 fn upstream(expect: &IstioExpect, answer: &Response) -> Option<String> {

@@ -121,89 +121,92 @@ fn addresses() {
     }
 }
 
+/// More fields of a Gateway, its listener, and the code that refuses them.
+const UNSUPPORTED: &[(&str, &str, &str)] = &[
+    ("", "{name: a, port: 80, protocol: TCP}", "invalid-value"),
+    ("", "{name: a, port: 80, protocol: http}", "invalid-value"),
+    (
+        "",
+        "{name: a, port: 80, protocol: HTTP, tls: {}}",
+        "unsupported-field",
+    ),
+    ("", "{name: a, port: 443, protocol: HTTPS}", "missing-field"),
+    (
+        "",
+        "{name: a, port: 443, protocol: HTTPS, tls: {mode: Passthrough, certificateRefs: [{name: s}]}}",
+        "invalid-value",
+    ),
+    (
+        "",
+        "{name: a, port: 443, protocol: HTTPS, tls: {options: {a: b}, certificateRefs: [{name: s}]}}",
+        "unsupported-field",
+    ),
+    (
+        "",
+        "{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: []}}",
+        "out-of-range",
+    ),
+    (
+        "",
+        "{name: a, port: 80, protocol: HTTP, hostname: 10.0.0.1}",
+        "invalid-value",
+    ),
+    (
+        "",
+        "{name: a, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}",
+        "invalid-route-kind",
+    ),
+    (
+        "",
+        "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector}}}",
+        "missing-field",
+    ),
+    (
+        "",
+        "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {selector: {}}}}",
+        "idle-selector",
+    ),
+    (
+        "",
+        "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Nobody}}}",
+        "invalid-value",
+    ),
+    (
+        "  tls: {frontend: {default: {}}}\n",
+        HTTP,
+        "unsupported-field",
+    ),
+    (
+        "  tls: {backend: {clientCertificateRef: {name: s}}}\n",
+        HTTP,
+        "unsupported-field",
+    ),
+    (
+        "  allowedListeners: {namespaces: {from: All}}\n",
+        HTTP,
+        "invalid-value",
+    ),
+    ("  defaultScope: All\n", HTTP, "invalid-value"),
+    (
+        "  infrastructure: {parametersRef: {group: x.io, kind: Y, name: z}}\n",
+        HTTP,
+        "unsupported-parameters",
+    ),
+    (
+        "  infrastructure: {parametersRef: {group: countersign.dev, kind: GatewayParameters, name: z}}\n",
+        HTTP,
+        "parameters-not-found",
+    ),
+    ("  listenres: []\n", HTTP, "unknown-field"),
+];
+
 #[test]
 fn what_is_not_supported_is_refused() {
-    for (fields, listener, code) in [
-        ("", "{name: a, port: 80, protocol: TCP}", "invalid-value"),
-        ("", "{name: a, port: 80, protocol: http}", "invalid-value"),
-        (
-            "",
-            "{name: a, port: 80, protocol: HTTP, tls: {}}",
-            "unsupported-field",
-        ),
-        ("", "{name: a, port: 443, protocol: HTTPS}", "missing-field"),
-        (
-            "",
-            "{name: a, port: 443, protocol: HTTPS, tls: {mode: Passthrough, certificateRefs: [{name: s}]}}",
-            "invalid-value",
-        ),
-        (
-            "",
-            "{name: a, port: 443, protocol: HTTPS, tls: {options: {a: b}, certificateRefs: [{name: s}]}}",
-            "unsupported-field",
-        ),
-        (
-            "",
-            "{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: []}}",
-            "out-of-range",
-        ),
-        (
-            "",
-            "{name: a, port: 80, protocol: HTTP, hostname: 10.0.0.1}",
-            "invalid-value",
-        ),
-        (
-            "",
-            "{name: a, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}",
-            "invalid-route-kind",
-        ),
-        (
-            "",
-            "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector}}}",
-            "missing-field",
-        ),
-        (
-            "",
-            "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {selector: {}}}}",
-            "idle-selector",
-        ),
-        (
-            "",
-            "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Nobody}}}",
-            "invalid-value",
-        ),
-        (
-            "  tls: {frontend: {default: {}}}\n",
-            HTTP,
-            "unsupported-field",
-        ),
-        (
-            "  tls: {backend: {clientCertificateRef: {name: s}}}\n",
-            HTTP,
-            "unsupported-field",
-        ),
-        (
-            "  allowedListeners: {namespaces: {from: All}}\n",
-            HTTP,
-            "invalid-value",
-        ),
-        ("  defaultScope: All\n", HTTP, "invalid-value"),
-        (
-            "  infrastructure: {parametersRef: {group: x.io, kind: Y, name: z}}\n",
-            HTTP,
-            "unsupported-parameters",
-        ),
-        (
-            "  infrastructure: {parametersRef: {group: countersign.dev, kind: GatewayParameters, name: z}}\n",
-            HTTP,
-            "parameters-not-found",
-        ),
-        ("  listenres: []\n", HTTP, "unknown-field"),
-    ] {
+    for (fields, listener, code) in UNSUPPORTED {
         let text = gateway_named("gw", fields, listener);
         assert!(load_one(&text).compiled.is_none(), "{fields}{listener}");
         assert!(
-            codes(&text).contains(&code),
+            codes(&text).contains(code),
             "{fields}{listener}: {:?}",
             codes(&text)
         );

@@ -1,5 +1,12 @@
 //! Whole loads: texts in, diagnostics and the compiled configuration out.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test that calls them"
+)]
+
 mod attachment;
 mod backends;
 mod examples;

@@ -352,12 +352,22 @@ fn accepted_event(rule: &TokenRule, accepted: &Accepted) -> Event {
     }
 }
 
-/// Whether all tokens speak of one caller.
-pub(crate) fn one_identity(accepted: &[Accepted]) -> bool {
-    accepted.windows(2).all(|pair| match pair {
-        [a, b] => {
-            a.claims.issuer() == b.claims.issuer() && a.claims.subject() == b.claims.subject()
-        }
-        _ => true,
-    })
+/// That all tokens speak of one caller, or how they do not.
+pub(crate) fn one_identity(accepted: &[Accepted]) -> Result<(), Reason> {
+    let Some((first, rest)) = accepted.split_first() else {
+        return Ok(());
+    };
+    if rest
+        .iter()
+        .any(|it| it.claims.issuer() != first.claims.issuer())
+    {
+        return Err(Reason::IssuersDiffer);
+    }
+    if rest
+        .iter()
+        .any(|it| it.claims.subject() != first.claims.subject())
+    {
+        return Err(Reason::SubjectsDiffer);
+    }
+    Ok(())
 }

@@ -52,7 +52,11 @@ fn istio_and_route_requirements_must_both_pass_for_one_caller() {
     );
     assert_eq!(world.get("/", &[("x-b", &beta_alice)]).status, 200);
     let both = world.get("/", &[("authorization", &alice), ("x-b", &beta_alice)]);
-    assert_eq!(both.brief(), (401, "Jwt verification fails"), "two issuers");
+    assert_eq!(
+        both.brief(),
+        (401, "Jwt issuer is not configured"),
+        "two issuers"
+    );
 }
 
 #[test]
