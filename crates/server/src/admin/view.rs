@@ -7,6 +7,9 @@
 mod policy;
 mod routes;
 
+#[cfg(test)]
+mod tests;
+
 use countersign_config::compiled::{
     AccessLog, Compiled, Limits, Protection, SocketSettings, Timeouts,
 };

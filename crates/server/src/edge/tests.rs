@@ -262,7 +262,7 @@ pub(crate) fn log() -> Log {
 }
 
 /// No configuration of these tests has remote keys.
-struct Unreachable;
+pub(crate) struct Unreachable;
 
 impl Fetch for Unreachable {
     fn fetch(&self, _: &RemoteKeys) -> Boxed<Result<Document, Failure>> {

@@ -38,17 +38,7 @@ impl Site {
         let compiled = Arc::new(compiled(bind, backend));
         let handle = Handle::start(compiled, Arc::new(NoKeys), || 0.5, Metrics::new());
         let (sink, _writer) = Sink::start(std::io::sink()).unwrap();
-        let log = Log {
-            level: Box::new(|| "off".into()),
-            set: Box::new(|_| Ok(())),
-        };
-        let options = ServerOptions {
-            workers: 1,
-            admin: None,
-            sockets: Sockets::default(),
-            log,
-        };
-        let server = Server::start(&handle, sink, options).unwrap();
+        let server = Server::start(&handle, sink, options(None)).unwrap();
         drop(inside);
         let address = (Ipv4Addr::LOCALHOST, bind).into();
         Site {
@@ -59,7 +49,20 @@ impl Site {
     }
 }
 
-fn compiled(bind: u16, backend: SocketAddr) -> Compiled {
+pub(crate) fn options(admin: Option<SocketAddr>) -> ServerOptions {
+    ServerOptions {
+        workers: 1,
+        admin,
+        sockets: Sockets::default(),
+        log: Log {
+            level: Box::new(|| "off".into()),
+            set: Box::new(|_| Ok(())),
+        },
+    }
+}
+
+/// One listener for every host, and one route to this backend.
+pub(crate) fn compiled(bind: u16, backend: SocketAddr) -> Compiled {
     let mut compiled = Compiled::default();
     let (snapshot, id) = (&mut compiled.snapshot, ListenerId(0));
     snapshot.sockets = [Socket {
@@ -152,7 +155,7 @@ fn origin(kind: &'static str) -> Arc<Origin> {
 }
 
 /// Nothing here has keys to fetch.
-struct NoKeys;
+pub(crate) struct NoKeys;
 
 impl Fetch for NoKeys {
     fn fetch(&self, _: &RemoteKeys) -> Boxed<Result<Document, Failure>> {

@@ -1,24 +1,17 @@
 //! Raw HTTP/1 requests, hostile ones above all, against the real server: what
 //! RFC 9110 and 9112 say must be let through is, and the rest is not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "whatever goes wrong here must fail the test"
-)]
-
-mod common;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Site;
 use countersign_testkit::corpus::{Http, cases};
 use countersign_testkit::site::Seen;
 use countersign_testkit::upstream::Upstream;
 use serde_json::Value;
+
+use crate::site::Site;
 
 #[test]
 fn every_case() {
