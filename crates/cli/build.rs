@@ -1,4 +1,4 @@
-//! What `--version` says of the build: target, profile and, in release builds, the commit.
+//! What `--version` says of the build: target, profile, compiler and, in release builds, the commit.
 
 use std::process::Command;
 
@@ -10,6 +10,7 @@ fn main() {
     println!("cargo::rustc-env=COUNTERSIGN_PROFILE={profile}");
     println!("cargo::rustc-env=COUNTERSIGN_TARGET={target}");
     println!("cargo::rustc-env=COUNTERSIGN_COMMIT={}", commit(&profile));
+    println!("cargo::rustc-env=COUNTERSIGN_RUSTC={}", compiler());
 }
 
 /// Development builds do not name it: each commit would make them build and link anew.
@@ -26,8 +27,19 @@ fn commit(profile: &str) -> String {
     git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// `rustc 1.95.0 (...)` without the program's own name.
+fn compiler() -> String {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let version = said(&rustc, &["--version"]).unwrap_or_else(|| "unknown".to_owned());
+    version.trim_start_matches("rustc ").to_owned()
+}
+
 fn git(args: &[&str]) -> Option<String> {
-    let done = Command::new("git").args(args).output().ok()?;
+    said("git", args)
+}
+
+fn said(program: &str, args: &[&str]) -> Option<String> {
+    let done = Command::new(program).args(args).output().ok()?;
     let text = String::from_utf8(done.stdout).ok()?;
     (done.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }

@@ -53,6 +53,10 @@ impl Gateway {
     /// # Errors
     /// What is in the way, all of it.
     pub(crate) fn start(plan: Plan) -> Result<Self, Failure> {
+        if plan.reloads.is_some() {
+            // From here on SIGHUP no longer ends the process: whoever sends one early means no harm.
+            drop(signals(SignalKind::hangup())?);
+        }
         let handle = Handle::start(
             Arc::new(plan.compiled),
             Arc::new(Network),
@@ -131,17 +135,9 @@ impl Signals {
     /// # Errors
     /// When the system refuses.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::new(
-                    Exit::Failure,
-                    format!("signals cannot be received: {error}"),
-                )
-            })
-        };
         Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
+            terminate: signals(SignalKind::terminate())?,
+            interrupt: signals(SignalKind::interrupt())?,
         })
     }
 
@@ -152,6 +148,15 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+fn signals(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| {
+        Failure::new(
+            Exit::Failure,
+            format!("signals cannot be received: {error}"),
+        )
+    })
 }
 
 /// Runs on a runtime for everything but requests, which workers serve on threads of their own.

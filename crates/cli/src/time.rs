@@ -1,13 +1,5 @@
 //! Moments in words: `in 3 hours (2026-11-25 15:00:00 UTC)`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Now, in seconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
-
 /// Reads `--at`: seconds since 1970, or `YYYY-MM-DDTHH:MM:SSZ`.
 ///
 /// # Errors

@@ -49,4 +49,6 @@ const LONG_VERSION: &str = concat!(
     env!("COUNTERSIGN_TARGET"),
     "\nprofile: ",
     env!("COUNTERSIGN_PROFILE"),
+    "\nrustc:   ",
+    env!("COUNTERSIGN_RUSTC"),
 );

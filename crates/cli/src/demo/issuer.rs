@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_runtime::clock::now;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::people::Person;
 use super::signer::Signer;
 use super::site::{self, Answer, Site};
-use crate::time;
 
 /// A running issuer.
 pub(crate) struct Issuer {
@@ -100,7 +100,7 @@ impl Desk {
     }
 
     fn token(&self, signer: &Signer, name: &str) -> Option<String> {
-        let claims = Person::named(name)?.claims(&self.issuer, time::now(), LIFETIME);
+        let claims = Person::named(name)?.claims(&self.issuer, now().0, LIFETIME);
         signer.sign(&claims).ok()
     }
 }
@@ -125,7 +125,7 @@ const UNKNOWN: &str = "there are alice and bob; ask for one of them";
 
 #[cfg(test)]
 mod tests {
-    use countersign_jose::{Audiences, Expect, KeySet, Symmetric, Token, TokenError, UnixTime};
+    use countersign_jose::{Audiences, Expect, KeySet, Symmetric, Token, TokenError};
     use http_body_util::BodyExt;
 
     use super::*;
@@ -164,9 +164,7 @@ mod tests {
             audiences: Audiences::exact(["demo"]),
             ..Expect::default()
         };
-        let claims = Token::parse(token)?
-            .check(&expect, UnixTime(time::now()))?
-            .verify(&keys)?;
+        let claims = Token::parse(token)?.check(&expect, now())?.verify(&keys)?;
         Ok(format!(
             "{:?} {}",
             claims.subject(),

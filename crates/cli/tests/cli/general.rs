@@ -43,7 +43,7 @@ fn version_names_the_build() {
     );
     assert_eq!(
         names.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-        ["commit", "target", "profile"]
+        ["commit", "target", "profile", "rustc"]
     );
 }
 

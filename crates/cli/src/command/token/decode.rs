@@ -1,6 +1,7 @@
 //! `countersign token decode`: header, claims and times of a token, never a word on whether it is genuine.
 
 use clap::Args;
+use countersign_runtime::clock::now;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -31,7 +32,7 @@ impl Decode {
             self.format.format
         };
         let token = Decoded::read(&self.token.read()?)?;
-        let shown = Shown::new(&token, self.at.unwrap_or_else(time::now));
+        let shown = Shown::new(&token, self.at.unwrap_or_else(|| now().0));
         print(&match format {
             Format::Human => shown.human(Palette::stdout(format)),
             Format::Plain => shown.plain(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign_jose::{Token, TokenError, UnixTime};
+use countersign_runtime::clock::now;
 use serde_json::{Value, json};
 
 use super::candidates::Candidate;
@@ -43,7 +44,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let now = UnixTime(self.at.unwrap_or_else(time::now));
+        let now = self.at.map_or_else(now, UnixTime);
         let candidates = match &self.jwks {
             Some(file) => vec![Candidate::keys_alone(file)?],
             None => Candidate::configured(self.config, self.provider.as_deref(), self.offline)?,
