@@ -17,7 +17,10 @@ pub(crate) struct Issuer {
 impl Issuer {
     pub(crate) fn start() -> Self {
         let port = port::free();
-        Self { port, child: spawn(port) }
+        Self {
+            port,
+            child: spawn(port),
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -42,7 +45,10 @@ impl Issuer {
 
     /// New keys from now on.
     pub(crate) fn rotate(&self) {
-        assert_eq!(Request::new("POST", "/rotate").send(self.address()).status, 200);
+        assert_eq!(
+            Request::new("POST", "/rotate").send(self.address()).status,
+            200
+        );
     }
 
     pub(crate) fn kill(&mut self) {
