@@ -97,12 +97,8 @@ fn errors_stop_a_start_and_warnings_do_not() {
 
 #[test]
 fn a_port_that_is_taken_is_a_failure_that_names_it() {
-    let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, taken)).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let taken = listener.local_addr().unwrap().port();
     let folder = Folder::new().file("gateway.yaml", &gateway(taken, 1));
     let admin = at(port::free()).to_string();
     let ended = folder.run(&["run", "gateway.yaml", "--admin", &admin]);
