@@ -127,3 +127,24 @@ fn exhausted(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     code == Some(24) || code == Some(23) || code == Some(no_buffers) || code == Some(12)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_up_to_a_bound_while_the_system_is_exhausted() {
+        let error = io::Error::from_raw_os_error(24);
+        assert!(exhausted(&error) && !exhausted(&io::ErrorKind::ConnectionAborted.into()));
+        let mut pause = Pause::default();
+        let mut taken = Vec::new();
+        for _ in 0..9 {
+            let start = Instant::now();
+            pause.take(&error).await;
+            taken.push(start.elapsed().as_millis());
+        }
+        assert_eq!(taken, [10, 20, 40, 80, 160, 320, 640, 640, 640]);
+    }
+}

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use super::http;
 use super::proxy_protocol::{self, Bad};
 use super::stream::{Tcp, Wire};
 use super::tls::Tls;
-use crate::connection::{Connection, Inbound};
+use crate::connection::{Connection, Inbound, socket_at};
 
 /// See the module.
 pub(super) struct Floor<H> {
@@ -30,7 +31,9 @@ pub(super) struct Floor<H> {
     connections: RefCell<Vec<Weak<Connection>>>,
     /// Length of `connections` at which the ended ones are taken out.
     sweep: Cell<usize>,
-    closing: watch::Sender<bool>,
+    closing: Cell<bool>,
+    /// Told when connections that have said nothing may have to go.
+    news: watch::Sender<()>,
 }
 
 /// Why a connection came to nothing.
@@ -60,7 +63,8 @@ impl<H: Handler> Floor<H> {
             shard,
             connections: RefCell::default(),
             sweep: Cell::new(SMALLEST),
-            closing: watch::Sender::new(false),
+            closing: Cell::new(false),
+            news: watch::Sender::new(()),
         }
     }
 
@@ -80,7 +84,8 @@ impl<H: Handler> Floor<H> {
 
     /// Closes every connection, now and to come, each within its bound.
     pub(super) fn close(&self) {
-        self.closing.send_replace(true);
+        self.closing.set(true);
+        self.news.send_replace(());
         self.each(Connection::close);
     }
 
@@ -92,6 +97,7 @@ impl<H: Handler> Floor<H> {
             let running = handle.current();
             if running.load != load {
                 load = running.load;
+                self.news.send_replace(());
                 self.each(|connection| {
                     if connection.arrival(&running).is_none() {
                         connection.close();
@@ -163,7 +169,7 @@ impl<H: Handler> Floor<H> {
         if connection.arrival(&self.handle.current()).is_none() {
             return Err(Unfit::Gone);
         }
-        if *self.closing.borrow() {
+        if self.closing.get() {
             connection.close();
         }
         Ok(Some((wire, connection)))
@@ -173,15 +179,8 @@ impl<H: Handler> Floor<H> {
     /// (RFC 9113 section 3.3). `None` when it leaves before it says anything,
     /// or is not worth waiting for.
     async fn first_words(&self, tcp: &mut Tcp, door: &Door) -> Result<Option<bool>, Unfit> {
-        if tcp.ahead().is_empty() {
-            let mut closing = self.closing.subscribe();
-            let read = tokio::select! {
-                read = timeout(door.timeouts.idle, tcp.look()) => read,
-                _ = closing.wait_for(|closing| *closing) => return Ok(None),
-            };
-            if !matches!(read, Ok(Ok(1..))) {
-                return Ok(None);
-            }
+        if tcp.ahead().is_empty() && !self.hears(tcp, door).await {
+            return Ok(None);
         }
         let rest = async {
             while PREFACE.starts_with(tcp.ahead()) && tcp.ahead().len() < PREFACE.len() {
@@ -192,6 +191,26 @@ impl<H: Handler> Floor<H> {
             Ok::<_, io::Error>(tcp.ahead().starts_with(PREFACE))
         };
         Ok(Some(timeout(door.timeouts.request_headers, rest).await??))
+    }
+}
+
+impl<H> Floor<H> {
+    /// Waits for a client's first bytes, as long as it may be idle and its
+    /// socket is there.
+    async fn hears(&self, tcp: &mut Tcp, door: &Door) -> bool {
+        let mut news = self.news.subscribe();
+        let mut look = pin!(timeout(door.timeouts.idle, tcp.look()));
+        loop {
+            let running = self.handle.current();
+            if self.closing.get() || socket_at(&running.compiled.sockets, door.bound).is_none() {
+                return false;
+            }
+            drop(running);
+            tokio::select! {
+                read = &mut look => return matches!(read, Ok(Ok(1..))),
+                _ = news.changed() => {}
+            }
+        }
     }
 }
 

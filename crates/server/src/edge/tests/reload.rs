@@ -27,6 +27,7 @@ fn what_stays_loses_no_connection_and_what_goes_drains() {
     let (stays, goes, comes) = (Port::free(), Port::free(), Port::free());
     let running = Running::start(&[&stays, &goes]);
     let (mut kept, mut lost, mut busy) = (stays.client(), goes.client(), goes.client());
+    let mut silent = goes.client();
     assert_eq!(kept.send(&Ask::get("/1")).unwrap().status, 200);
     assert_eq!(lost.send(&Ask::get("/1")).unwrap().status, 200);
     busy.write(&Ask::get("/slow?2500").bytes()).unwrap();
@@ -40,6 +41,7 @@ fn what_stays_loses_no_connection_and_what_goes_drains() {
     assert_eq!(running.reload(&[&comes, &stays]), "applied");
     soon(|| Client::connect(comes.address()).ok());
     assert!(lost.closes_within(SOON), "idle, and its socket is gone");
+    assert!(silent.closes_within(SOON), "never said a word");
     let answer = busy.read().unwrap();
     assert_eq!(
         (answer.status, answer.headers.first("connection")),
