@@ -22,6 +22,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// The texts, for showing diagnostics.
     pub files: Files,
+    /// How many objects were read, good and bad.
+    pub objects: usize,
 }
 
 /// Reads all texts as one configuration. Nothing stops at an error: all are told in one go, and then nothing is compiled.
@@ -35,6 +37,7 @@ pub fn load(texts: Vec<Text>, env: Environment<'_>) -> Loaded {
         compiled: Some(compiled).filter(|_| !diagnostics.has_errors()),
         diagnostics,
         files,
+        objects: objects.iter().count(),
     }
 }
 

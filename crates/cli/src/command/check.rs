@@ -4,11 +4,10 @@ use clap::Args;
 use countersign_config::Loaded;
 use countersign_config::compiled::Protection;
 use countersign_config::diagnostic::{Diagnostic, Style};
-use countersign_config::object::Objects;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::load::{self, PathsArg, count, environment, tally};
+use crate::load::{self, PathsArg, count, tally};
 use crate::output::{Format, FormatArg, Palette, json_line, print, visible};
 
 /// Tell everything that is wrong with a configuration, and what it protects
@@ -108,9 +107,7 @@ fn summary(loaded: &Loaded) -> String {
 }
 
 fn totals(loaded: &Loaded) -> (usize, usize) {
-    let mut told = countersign_config::diagnostic::Diagnostics::new();
-    let objects = Objects::collect(&loaded.files, &environment, &mut told);
-    (loaded.files.ids().count(), objects.iter().count())
+    (loaded.files.ids().count(), loaded.objects)
 }
 
 /// `file:line:column: error[code]: message`, as editors and `grep` have it from compilers.

@@ -43,6 +43,7 @@ impl Run {
             compiled,
             diagnostics,
             files,
+            ..
         } = load(texts.clone(), &environment);
         report(&diagnostics.render(&files, self.log.style()));
         let compiled = compiled.ok_or_else(|| load::invalid(&diagnostics))?;

@@ -172,6 +172,7 @@ impl<A: Apply> Reloader<A> {
             compiled,
             diagnostics,
             files,
+            ..
         } = loaded;
         let Some(compiled) = compiled else {
             return Report::Rejected { diagnostics, files };

@@ -241,8 +241,7 @@ impl Running {
 fn compile(next: Arc<Mutex<Arc<Compiled>>>) -> Compile {
     Arc::new(move |_| Loaded {
         compiled: Some(Compiled::clone(&next.lock().unwrap())),
-        diagnostics: Default::default(),
-        files: Default::default(),
+        ..countersign_config::load(Vec::new(), &|_| None)
     })
 }
 

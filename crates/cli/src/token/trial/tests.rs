@@ -24,8 +24,11 @@ fn claims() -> Value {
     json!({ "iss": "https://issuer.test", "aud": ["api"], "exp": NOW.0 + 3600 })
 }
 
+/// Whether a check passed, if it was made, and its text.
+type Row = (Option<bool>, String);
+
 /// Verdict, and the checks as `name passes detail`.
-fn trial(claims: &Value, keys: &Keys) -> (Result<(), TokenError>, Vec<(Option<bool>, String)>) {
+fn trial(claims: &Value, keys: &Keys) -> (Result<(), TokenError>, Vec<Row>) {
     let text = Key::new(Kind::P256, "one").token(claims);
     let trial = Trial::new(&Token::parse(&text).unwrap(), &expect(), keys, NOW);
     let checks = trial

@@ -326,6 +326,7 @@ fn compile(next: Arc<Mutex<Compiled>>) -> Compile {
         compiled: Some(next.lock().unwrap().clone()),
         diagnostics: Default::default(),
         files: Default::default(),
+        objects: 0,
     })
 }
 
