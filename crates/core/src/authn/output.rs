@@ -90,17 +90,21 @@ impl Edits {
         }
     }
 
+    /// Says what a token says, unless an earlier token or requirement said the same: of one value must not become two,
+    /// since routes and upstreams compare all that a header holds.
     fn put_claims(&mut self, rule: &TokenRule, accepted: &Accepted) -> Result<(), Reason> {
+        let mut told: SmallVec<[(HeaderName, HeaderValue); 4]> = SmallVec::new();
         if let Some(name) = &rule.payload_header {
             let payload = HeaderValue::try_from(&*accepted.payload);
-            self.identity
-                .push((name.clone(), payload.map_err(|_| Reason::ClaimNotHeader)?));
+            told.push((name.clone(), payload.map_err(|_| Reason::ClaimNotHeader)?));
         }
         for entry in &rule.claim_headers {
             if let Some(value) = claim_header(&accepted.claims, &entry.path)? {
-                self.identity.push((entry.header.clone(), value));
+                told.push((entry.header.clone(), value));
             }
         }
+        told.retain(|it| !self.identity.contains(it));
+        self.identity.extend(told);
         Ok(())
     }
 }

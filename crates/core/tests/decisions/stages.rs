@@ -92,6 +92,30 @@ fn claims_choose_the_route_and_its_policy_must_pass_too() {
     );
 }
 
+#[test]
+fn a_claim_said_twice_is_told_once_and_keeps_its_route() {
+    let team = |provider| copies(rule(provider, defaults()), &[("x-team", "team")]);
+    let routes = [
+        Route("/", None, Some(0)),
+        Route("/dev", Some(("x-team", "dev")), Some(1)),
+    ];
+    let requirements = vec![strict(vec![team(0)]), strict(vec![team(0)])];
+    let world = World::new(requirements, None, Some(0), &routes);
+    let alice = alpha_token("alice");
+    let token = bearer(&alice);
+    let answer = world.get("/dev", &as_str(&token));
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.upstream("x-team"),
+        ["dev"],
+        "two policies, one claim"
+    );
+
+    // Also where one caller shows the same token at two places.
+    let answer = world.get(&format!("/?access_token={alice}"), &as_str(&token));
+    assert_eq!(answer.upstream("x-team"), ["dev"]);
+}
+
 /// One call; the status, or what is missing.
 fn step<'r>(
     world: &World,
