@@ -1,6 +1,5 @@
 //! What a line says, as `key=value` text or as JSON.
 
-use std::fmt::Display;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -8,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use countersign_config::compiled::AccessLog;
 use countersign_core::origin::Origin;
 
-use super::time::Stamp;
+use super::time::{Stamp, decimal};
 
 /// One request. Never holds a token: no query, no header beside ids.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +74,10 @@ impl Entry<'_> {
     }
 
     fn fields(&self, line: &mut Line<'_>) {
-        line.text("client", &self.client.to_string());
+        line.client(self.client);
         line.text("method", self.method);
         line.text("path", self.path);
-        line.number("status", self.status);
+        line.number("status", self.status.into());
         line.word("reason", self.reason);
         line.some("cut", self.cut);
         if let Some(rule) = self.rule {
@@ -166,23 +165,33 @@ impl Line<'_> {
         }
     }
 
-    fn number(&mut self, key: &str, value: impl Display) {
+    fn client(&mut self, address: IpAddr) {
+        self.key("client");
+        let quote: &[u8] = if self.json { b"\"" } else { b"" };
+        self.out.extend_from_slice(quote);
+        let _infallible = write!(self.out, "{address}");
+        self.out.extend_from_slice(quote);
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
         self.key(key);
-        let _infallible = write!(self.out, "{value}");
+        decimal(value, 1, self.out);
     }
 
     fn millis(&mut self, key: &str, value: Duration) {
         self.key(key);
-        let micros = value.as_micros();
-        let _infallible = write!(self.out, "{}.{:03}", micros / 1000, micros % 1000);
+        let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+        decimal(micros / 1000, 1, self.out);
+        self.out.push(b'.');
+        decimal(micros % 1000, 3, self.out);
     }
 }
 
 /// What stands in a text line without quotes: nothing that ends a value, a
 /// line, or what a terminal obeys.
 fn is_plain(value: &str) -> bool {
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
-    !value.is_empty() && value.chars().all(plain)
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\');
+    !value.is_empty() && value.bytes().all(plain)
 }
 
 /// A JSON string (RFC 8259 section 7).

@@ -1,6 +1,5 @@
 //! Times as RFC 3339 writes them.
 
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes times; remembers the second it wrote last, for the next line is
@@ -21,7 +20,22 @@ impl Stamp {
             seconds(since.as_secs(), &mut self.text);
         }
         out.extend_from_slice(&self.text);
-        let _infallible = write!(out, ".{:03}Z", since.subsec_millis());
+        out.push(b'.');
+        decimal(since.subsec_millis().into(), 3, out);
+        out.push(b'Z');
+    }
+}
+
+/// Writes a number with at least so many digits; a line has many of them, and
+/// the formatting machinery takes several times as long.
+pub(super) fn decimal(mut number: u64, least: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    while number > 0 || out.len() - start < least {
+        out.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
+        number /= 10;
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
     }
 }
 
@@ -29,10 +43,18 @@ fn seconds(seconds: u64, out: &mut Vec<u8>) {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let _infallible = write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-    );
+    let parts = [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (hour, 2, b':'),
+        (minute, 2, b':'),
+    ];
+    for (number, digits, behind) in parts {
+        decimal(number, digits, out);
+        out.push(behind);
+    }
+    decimal(second, 2, out);
 }
 
 /// Year, month and day of the Gregorian calendar, from days after 1970-01-01.

@@ -46,7 +46,7 @@ struct Way<'v> {
 pub(crate) async fn forward(
     mut exchange: Box<Exchange>,
     view: &Rc<View>,
-    grant: Grant<'_>,
+    grant: &Grant<'_>,
     prepared: &Prepared,
     mut parts: Parts,
     body: Incoming,
@@ -68,7 +68,7 @@ pub(crate) async fn forward(
         }
     };
     exchange.identified(&parts.headers);
-    let tee = way.mirror(&exchange, &grant, &parts, &body, upgrade.is_some());
+    let tee = way.mirror(&exchange, grant, &parts, &body, upgrade.is_some());
     if let (Some(_), Some(protocol)) = (&upgrade, &prepared.upgrade) {
         outbound::upgrade(&mut parts, protocol);
     }
@@ -227,7 +227,10 @@ impl<'v> Way<'v> {
             return match upgrade {
                 Some(client) => {
                     // A tunnel is no answer that a timeout could wait for.
-                    let bounds = Bounds { clock: Clock::default(), ..bounds };
+                    let bounds = Bounds {
+                        clock: Clock::default(),
+                        ..bounds
+                    };
                     tunnel::open(exchange, client, response, lease, bounds)
                 }
                 None => {

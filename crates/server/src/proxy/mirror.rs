@@ -103,7 +103,7 @@ impl Copies {
             _ => Upload::Empty,
         };
         let request = Request::from_parts(self.parts.clone(), upload);
-        let mut lease = match upstream.acquire(false, false, self.connect).await {
+        let mut lease = match upstream.connect(false, false, self.connect).await {
             Ok(lease) => lease,
             Err(error) => return tracing::debug!(%error, "a mirror cannot be reached"),
         };

@@ -73,7 +73,7 @@ pub(crate) async fn serve(
         }
         _ => {
             grant.edits.apply(&mut parts);
-            forward::forward(exchange, &view, grant, &prepared, parts, body).await
+            forward::forward(exchange, &view, &grant, &prepared, parts, body).await
         }
     }
 }
@@ -134,7 +134,7 @@ async fn admit<'v>(
             }
             Outcome::Deny(denial) => return Err(denial),
             Outcome::Need(need) => {
-                context.handle.satisfy(&keys.running, need).await;
+                Box::pin(context.handle.satisfy(&keys.running, need)).await;
                 let newer = context.view();
                 // A decision ends under the configuration that it began under;
                 // only keys may be newer.

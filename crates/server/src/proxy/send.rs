@@ -46,16 +46,15 @@ impl Sending<'_> {
         let mut fresh = false;
         loop {
             let clock = self.clock.attempt(self.attempt);
-            let acquired = self.upstream.acquire(self.upgrade, fresh, self.connect);
-            let mut lease = match clock.within(acquired).await {
-                Some(Ok(lease)) => lease,
-                Some(Err(error)) => {
-                    return Err(Denial::because(
-                        Reason::UpstreamUnavailable,
-                        &error.to_string(),
-                    ));
-                }
-                None => return Err(Denial::because(Reason::Timeout, "no connection in time")),
+            let ready = if fresh {
+                None
+            } else {
+                self.upstream.ready(self.upgrade)
+            };
+            let mut lease = match ready {
+                Some(lease) => lease,
+                // Boxed: TLS takes much room that most requests have no use for.
+                None => Box::pin(self.connect(&clock, fresh)).await?,
             };
             exchange.sends(lease.label());
             let spare = if lease.reused && !fresh {
@@ -63,7 +62,7 @@ impl Sending<'_> {
             } else {
                 None
             };
-            let error = match clock.within(lease.send(request)).await {
+            let mut error = match clock.within(lease.send(request)).await {
                 Some(Ok(response)) => {
                     return Ok(Answered {
                         response,
@@ -74,13 +73,26 @@ impl Sending<'_> {
                 Some(Err(error)) => error,
                 None => return Err(Denial::because(Reason::Timeout, "no answer in time")),
             };
-            let mut error = error;
             let again = error.take_message().or(spare).filter(|_| !fresh);
             match (exchange.fault(), again) {
                 (None, Some(unsent)) => request = unsent,
                 (fault, _) => return Err(broken(fault, &error.into_error())),
             }
             fresh = true;
+        }
+    }
+}
+
+impl Sending<'_> {
+    async fn connect(&self, clock: &Clock, fresh: bool) -> Result<Lease, Denial> {
+        let connected = self.upstream.connect(self.upgrade, fresh, self.connect);
+        match clock.within(connected).await {
+            Some(Ok(lease)) => Ok(lease),
+            Some(Err(error)) => Err(Denial::because(
+                Reason::UpstreamUnavailable,
+                &error.to_string(),
+            )),
+            None => Err(Denial::because(Reason::Timeout, "no connection in time")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Backends and clients that misbehave.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use countersign_core::backend::{AppProtocol, BackendTls, Ca, SubjectName};
@@ -45,6 +45,61 @@ fn a_backend_that_takes_no_body_is_504_as_well() {
     // Writing ends in an error once the gateway has given up.
     while client.write(&[b'x'; 64 * 1024]).is_ok() && start.elapsed() < Duration::from_secs(5) {}
     assert_eq!(gateway.logged("/deaf")["status"], 504);
+}
+
+/// Takes no connection: its queue is full, so the kernel drops what comes.
+struct Full(socket2::Socket, Vec<TcpStream>);
+
+impl Full {
+    fn start() -> Full {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        socket.listen(0).unwrap();
+        let mut full = Full(socket, Vec::new());
+        while let Ok(stream) =
+            TcpStream::connect_timeout(&full.address(), Duration::from_millis(100))
+        {
+            full.1.push(stream);
+        }
+        full
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+}
+
+#[test]
+fn a_dead_backend_is_503_within_the_connect_timeout_and_another_endpoint_saves_the_request() {
+    let (full, upstream) = (Full::start(), Upstream::start("a"));
+    let mut scene = Scene::to(full.address());
+    scene.settings.timeouts.connect = Duration::from_millis(500);
+    scene.backend(
+        &[full.address(), upstream.address()],
+        AppProtocol::Http,
+        None,
+    );
+    scene.route("/two", false);
+    let gateway = scene.start();
+    let start = Instant::now();
+    assert_eq!(Request::get("/dead").send(gateway.address).status, 503);
+    let took = start.elapsed();
+    assert!(
+        took >= Duration::from_millis(400) && took < Duration::from_secs(2),
+        "{took:?}"
+    );
+    assert!(
+        gateway.logged("/dead")["detail"]
+            .as_str()
+            .unwrap()
+            .contains("took too long")
+    );
+    for _ in 0..4 {
+        assert_eq!(Request::get("/two").send(gateway.address).status, 200);
+    }
 }
 
 #[test]

@@ -287,7 +287,7 @@ fn endpoints_take_turns_and_a_dead_one_is_passed_over() {
     }
     let (from_a, from_b) = (a.seen().len(), b.seen().len());
     assert_eq!(from_a + from_b, 12);
-    assert!(from_a.abs_diff(from_b) <= 4, "{from_a} {from_b}");
+    assert!(from_a.abs_diff(from_b) <= 2, "{from_a} {from_b}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Nothing here is shared between workers. [`Pools`] keeps connections across
 //! reloads; [`Upstreams`] is what one configuration makes of them;
-//! [`Upstream::acquire`] is how a request gets a connection.
+//! [`Upstream::ready`] and
+//! [`Upstream::connect`] are how a request gets a connection.
 
 mod connect;
 mod pool;
@@ -98,12 +99,20 @@ impl Upstream {
         self.protocol != AppProtocol::Http2
     }
 
-    /// A connection to the next endpoint, an open one unless `fresh`. Where an
+    /// An open connection to the next endpoint, if it has one to spare.
+    pub(crate) fn ready(&self, upgrade: bool) -> Option<Lease> {
+        let (turn, pool) = self.pick()?;
+        let lease = pool.take(upgrade)?;
+        self.next.set(turn.wrapping_add(1));
+        Some(lease)
+    }
+
+    /// A connection to the next endpoint, a new one if `fresh`. Where an
     /// endpoint does not accept, others are tried, all within `patience`.
     ///
     /// # Errors
     /// Why the last of them could not be reached.
-    pub(crate) async fn acquire(
+    pub(crate) async fn connect(
         &self,
         upgrade: bool,
         fresh: bool,
@@ -112,10 +121,13 @@ impl Upstream {
         let mut deadline = None;
         let mut failure = Unreachable::NoEndpoint;
         for attempt in 0..=OTHERS {
-            let Some(pool) = self.pick() else { break };
+            let Some((turn, pool)) = self.pick() else {
+                break;
+            };
             if attempt > 0 && pool.is_cooling() {
                 break;
             }
+            self.next.set(turn.wrapping_add(1));
             if !fresh && let Some(lease) = pool.take(upgrade) {
                 return Ok(lease);
             }
@@ -141,16 +153,14 @@ impl Upstream {
         Err(failure)
     }
 
-    /// Round robin over the endpoints that could be reached; over all of them
+    /// Whose turn it is: of the endpoints that could be reached, or of all
     /// when none could.
-    fn pick(&self) -> Option<&Rc<Pool>> {
-        let start = self.next.get();
-        self.next.set(start.wrapping_add(1));
-        let start = start.checked_rem(self.endpoints.len())?;
-        let (behind, from) = self.endpoints.split_at_checked(start)?;
-        let mut turn = from.iter().chain(behind);
+    fn pick(&self) -> Option<(usize, &Rc<Pool>)> {
+        let start = self.next.get().checked_rem(self.endpoints.len())?;
+        let all = || self.endpoints.iter().enumerate();
+        let mut turn = all().skip(start).chain(all().take(start));
         turn.clone()
-            .find(|pool| !pool.is_cooling())
+            .find(|(_, pool)| !pool.is_cooling())
             .or_else(|| turn.next())
     }
 }

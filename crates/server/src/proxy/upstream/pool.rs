@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use countersign_core::backend::{AppProtocol, BackendTls, Endpoint};
+use futures_util::future::Either;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, Uri, Version, uri};
 use hyper::body::{Body, Incoming};
@@ -175,23 +176,21 @@ impl Lease {
         &self.pool.label
     }
 
-    /// Sends a request and waits for the head of its answer.
-    ///
-    /// # Errors
-    /// What broke, and the request itself if nothing of it was sent.
-    pub(crate) async fn send(
+    /// Sends a request; what is returned waits for the head of its answer, or
+    /// for what broke, with the request itself if nothing of it was sent.
+    pub(crate) fn send(
         &mut self,
         mut request: Request<Upload>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<>
+    {
         match &mut self.sender {
             Sender::Http1(sender) => {
                 to_http1(&mut request);
-                sender.try_send_request(request).await
+                Either::Left(sender.try_send_request(request))
             }
             Sender::Http2(stream) => {
                 to_http2(&mut request, self.pool.tls.is_some());
-                let sent = stream.0.sender.borrow_mut().try_send_request(request);
-                sent.await
+                Either::Right(stream.0.sender.borrow_mut().try_send_request(request))
             }
         }
     }
