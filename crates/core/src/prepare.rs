@@ -140,11 +140,10 @@ fn find_listener<'s>(
             &format!("no listener of this port answers for `{host}`"),
         )
     })?;
-    match arrival
-        .tls
-        .and_then(|it| snap.listener(it).map(|listener| (it, listener)))
-    {
-        Some((chosen, by_sni)) if chosen != id && by_sni.host != HostPattern::Any => {
+    let chosen = arrival.tls.filter(|it| *it != id);
+    match chosen.and_then(|it| snap.listener(it)) {
+        // A client that named nobody was given the listener for any host for want of a better one.
+        Some(by_sni) if arrival.sni.is_some() || by_sni.host != HostPattern::Any => {
             Err(Denial::because(
                 Reason::Misdirected,
                 &format!(
