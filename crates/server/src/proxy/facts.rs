@@ -132,7 +132,7 @@ impl Weighter<Key, Entry> for Size {
 }
 
 /// Most that one worker keeps.
-const MOST_BYTES: u64 = 32 * 1024 * 1024;
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
 const EXPECTED: usize = 8 * 1024;
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ mod tests {
         }
         let cache = tokens.0.borrow();
         assert!(
-            cache.weight() <= MOST_BYTES && cache.len() > 500,
+            cache.weight() <= MOST_BYTES && cache.len() > 300,
             "{}",
             cache.len()
         );

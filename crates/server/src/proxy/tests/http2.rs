@@ -1,19 +1,23 @@
 //! HTTP/2 on either side, and gRPC through it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::backend::AppProtocol;
+use countersign_core::backend::{AppProtocol, BackendTls, Ca};
 use countersign_testkit::client::Request as Http1;
 use countersign_testkit::mint::Key;
 use countersign_testkit::site::Reply;
+use countersign_testkit::tls::{Authority, Identity};
 use countersign_testkit::upstream::Upstream;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
 
 use super::scene::Scene;
 
@@ -222,4 +226,88 @@ fn a_cut_stream_is_reset_alone() {
         );
     });
     assert_eq!(gateway.logged("/events")["cut"], "timeout");
+}
+
+/// A TLS server that agrees on HTTP/2 if it is offered, and switches protocols
+/// over HTTP/1.1.
+fn alpn_server(identity: &Identity) -> SocketAddr {
+    let mut config = ServerConfig::clone(&Authority::server(identity));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((tcp, _)) = listener.accept().await {
+                let Ok(tls) = acceptor.accept(tcp).await else {
+                    continue;
+                };
+                let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+                let answer = service_fn(|request: Request<Incoming>| async move {
+                    let upgrade = request.headers().contains_key("upgrade");
+                    let version =
+                        Full::<Bytes>::from(format!("{:?} {}", request.version(), request.uri()));
+                    let mut response = Response::new(version);
+                    if upgrade {
+                        *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+                        response
+                            .headers_mut()
+                            .insert("upgrade", "websocket".parse().unwrap());
+                    }
+                    Ok::<_, std::convert::Infallible>(response)
+                });
+                let io = TokioIo::new(tls);
+                if http2 {
+                    let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                    tokio::spawn(http.serve_connection(io, answer));
+                } else {
+                    let http = hyper::server::conn::http1::Builder::new();
+                    tokio::spawn(http.serve_connection(io, answer).with_upgrades());
+                }
+            }
+        });
+    });
+    address
+}
+
+#[test]
+fn tls_agrees_on_http2_and_upgrades_take_http1() {
+    let authority = Authority::new("ca");
+    let address = alpn_server(&authority.issue(&["backend.test"]));
+    let tls = BackendTls {
+        server_name: "backend.test".into(),
+        names: Box::default(),
+        ca: Ca::Pem(authority.pem().into()),
+    };
+    let mut scene = Scene::to(address);
+    for (path, protocol) in [
+        ("/any", AppProtocol::Http),
+        ("/two", AppProtocol::Http2),
+        ("/socket", AppProtocol::WebSocket),
+    ] {
+        scene.backend(&[address], protocol, Some(tls.clone()));
+        scene.route(path, false);
+    }
+    let gateway = scene.start();
+    let ask = |path: &str| Http1::get(path).header("host", "shop.test");
+    for (path, version) in [
+        ("/any", "HTTP/2.0 https://shop.test/any"),
+        ("/any", "HTTP/2.0 https://shop.test/any"),
+        ("/two", "HTTP/2.0 https://shop.test/two"),
+        ("/socket", "HTTP/1.1 /socket"),
+    ] {
+        assert_eq!(ask(path).send(gateway.address).text(), version, "{path}");
+    }
+    for path in ["/any", "/socket"] {
+        let upgrade = ask(path)
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        assert_eq!(upgrade.send(gateway.address).status, 101, "{path}");
+    }
 }

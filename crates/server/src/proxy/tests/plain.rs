@@ -333,3 +333,21 @@ fn a_share_without_backend_gets_500_and_an_unreachable_one_503_at_once() {
             .contains("refused")
     );
 }
+
+#[test]
+fn a_backend_may_be_known_by_its_name() {
+    let upstream = Upstream::start("a");
+    let mut scene = Scene::to(upstream.address());
+    scene.backends[0].endpoints[0].host = "localhost".into();
+    scene.backend(&[upstream.address()], AppProtocol::Http, None);
+    scene.backends[1].endpoints[0].host = "nowhere.invalid".into();
+    scene.settings.timeouts.connect = Duration::from_secs(2);
+    scene.route("/nowhere", false);
+    let gateway = scene.start();
+    assert_eq!(get("/", gateway.address).status, 200);
+    assert_eq!(
+        gateway.logged("/")["upstream"],
+        format!("localhost:{}", upstream.address().port())
+    );
+    assert_eq!(get("/nowhere", gateway.address).status, 503);
+}

@@ -167,3 +167,101 @@ impl Upstream {
 
 /// How many further endpoints one request may try.
 const OTHERS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use countersign_core::origin::Origin;
+    use countersign_testkit::upstream::Upstream as Site;
+    use http::Request;
+    use http_body_util::BodyExt;
+    use tokio::task::LocalSet;
+
+    use super::super::upload::Upload;
+    use super::pool::IDLE;
+    use super::*;
+
+    fn backend(site: &Site, protocol: AppProtocol) -> Backend {
+        let endpoint = Endpoint {
+            host: "127.0.0.1".into(),
+            port: site.address().port(),
+        };
+        Backend {
+            origin: Arc::new(Origin {
+                kind: "Service",
+                namespace: "a".into(),
+                name: "b".into(),
+                part: "".into(),
+                file: "c".into(),
+                line: 1,
+            }),
+            name: "a/b:80".into(),
+            protocol,
+            endpoints: Box::new([endpoint]),
+            tls: None,
+        }
+    }
+
+    async fn exchange(upstream: &Upstream) -> bool {
+        let ready = upstream.ready(false);
+        let reused = ready.is_some();
+        let mut lease = match ready {
+            Some(lease) => lease,
+            None => upstream
+                .connect(false, false, Duration::from_secs(5))
+                .await
+                .unwrap(),
+        };
+        let request = Request::get("/")
+            .header("host", "a")
+            .body(Upload::Empty)
+            .unwrap();
+        let body = lease.send(request).await.unwrap().into_body();
+        body.collect().await.unwrap();
+        lease.give_back();
+        reused
+    }
+
+    /// Each entry: whether a connection was there already.
+    async fn play(protocol: AppProtocol) -> Vec<bool> {
+        let site = Site::start("a");
+        let (pools, backends) = (Pools::default(), [backend(&site, protocol)]);
+        let upstreams = pools.upstreams(&backends, 0);
+        let upstream = upstreams.find(BackendId(0)).unwrap();
+        let mut reused = vec![exchange(upstream).await, exchange(upstream).await];
+
+        tokio::time::pause();
+        tokio::time::advance(IDLE - Duration::from_secs(1)).await;
+        tokio::time::resume();
+        pools.sweep();
+        reused.push(exchange(upstream).await);
+
+        let reloaded = pools.upstreams(&backends, 0);
+        let upstream = reloaded.find(BackendId(0)).unwrap();
+        reused.push(exchange(upstream).await);
+
+        tokio::time::pause();
+        tokio::time::advance(IDLE).await;
+        tokio::time::resume();
+        pools.sweep();
+        reused.push(exchange(upstream).await);
+
+        let _none = pools.upstreams(&[], 0);
+        let again = pools.upstreams(&backends, 0);
+        reused.push(exchange(again.find(BackendId(0)).unwrap()).await);
+        reused
+    }
+
+    #[tokio::test]
+    async fn connections_outlive_reloads_but_not_long_disuse() {
+        for protocol in [AppProtocol::Http, AppProtocol::Http2] {
+            let reused = LocalSet::new().run_until(play(protocol)).await;
+            assert_eq!(
+                reused,
+                [false, true, true, true, false, false],
+                "{protocol:?}"
+            );
+        }
+    }
+}

@@ -276,7 +276,7 @@ fn to_http2(request: &mut Request<Upload>, tls: bool) {
 /// An endpoint that could not be reached is passed over for as long as others can.
 const COOLING: Duration = Duration::from_secs(5);
 /// An unused connection closes after this.
-const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 const MOST_IDLE: usize = 256;
 /// Beyond so many streams another HTTP/2 connection is opened, up to [`CONNECTIONS`].
 const STREAMS: usize = 100;
