@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use countersign_config::compiled::{Limits, Timeouts};
-use http::{Request, Response};
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -21,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::check;
 use super::handler::Handler;
-use super::pulse::{InFlight, Late, Pulse};
+use super::pulse::{InFlight, Late, Pulse, Verdict};
 use super::stream::{Stream, Wire};
 use crate::connection::Connection;
 
@@ -33,7 +34,7 @@ pub(super) async fn serve<H: Handler>(
     (limits, timeouts): (Limits, Timeouts),
 ) {
     let pulse = Pulse::new(connection.http2);
-    let io = TokioIo::new(Stream::new(wire, pulse.clone()));
+    let io = TokioIo::new(Stream::new(wire, pulse.clone(), connection.http2));
     let requests = Requests {
         pulse: pulse.clone(),
         connection: connection.clone(),
@@ -259,7 +260,9 @@ impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut flight = self.pulse.request();
         let (handler, connection) = (self.handler.clone(), self.connection.clone());
-        let checked = check::request(&request, &self.limits);
+        let checked = check::request(&request, &self.limits, self.pulse.fault());
+        let pulse = self.pulse.clone();
+        let switches = !connection.http2 && request.headers().contains_key(UPGRADE);
         Box::pin(async move {
             let response = match checked {
                 Ok(()) => handler.handle(connection, request).await,
@@ -268,6 +271,12 @@ impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
                     check::last_word(response, request.version())
                 }
             };
+            if switches {
+                pulse.decide(match response.status() {
+                    StatusCode::SWITCHING_PROTOCOLS => Verdict::Switched,
+                    _ => Verdict::Stays,
+                });
+            }
             flight.answered();
             Ok(response.map(|body| Tracked {
                 body,

@@ -11,6 +11,7 @@ mod check;
 pub(crate) mod crew;
 mod door;
 mod floor;
+mod framing;
 pub(crate) mod handler;
 mod http;
 mod proxy_protocol;

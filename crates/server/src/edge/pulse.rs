@@ -2,11 +2,15 @@
 //! read by the driver, which ends connections that are too slow.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
 use std::time::Duration;
 
 use countersign_config::compiled::Timeouts;
+use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
+
+use super::framing::Fault;
 
 /// The state of one connection. Shared between parts of one task, so plain
 /// loads and stores are enough; atomic because an upgraded stream must be
@@ -29,6 +33,24 @@ pub(crate) struct Pulse {
     idle: Moment,
     /// Since when the client takes no more bytes.
     blocked: Moment,
+    /// Requests whose head came to an end.
+    heads: AtomicU32,
+    /// Number of the head with a fault, and the fault's code; 0 is none.
+    faulty: AtomicU32,
+    fault: AtomicU8,
+    /// What became of a request for another protocol; see [`Verdict`].
+    verdict: AtomicU8,
+    /// The reader that waits for the verdict.
+    reader: AtomicWaker,
+}
+
+/// What became of a request for another protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// HTTP goes on.
+    Stays = 1,
+    /// The other protocol is spoken from here on.
+    Switched,
 }
 
 /// Why a connection is too slow.
@@ -53,7 +75,42 @@ impl Pulse {
             head: Moment::default(),
             idle: Moment::at_start(),
             blocked: Moment::default(),
+            heads: AtomicU32::new(0),
+            faulty: AtomicU32::new(0),
+            fault: AtomicU8::new(0),
+            verdict: AtomicU8::new(0),
+            reader: AtomicWaker::new(),
         })
+    }
+
+    /// The head of this number, counted from 1, has a fault. It is the last
+    /// one that is read.
+    pub(crate) fn faulty(&self, number: u32, fault: Fault) {
+        self.fault.store(fault as u8, Relaxed);
+        self.faulty.store(number, Relaxed);
+    }
+
+    /// The fault of the request that [`Pulse::request`] told last.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let faulty = self.faulty.load(Relaxed);
+        let this = faulty != 0 && faulty == self.heads.load(Relaxed);
+        this.then(|| Fault::from_code(self.fault.load(Relaxed)))?
+    }
+
+    /// A request that asked for another protocol is answered.
+    pub(crate) fn decide(&self, verdict: Verdict) {
+        self.verdict.store(verdict as u8, Relaxed);
+        self.reader.wake();
+    }
+
+    /// Takes the verdict, or has `waker` woken once it is there.
+    pub(crate) fn verdict(&self, waker: &Waker) -> Option<Verdict> {
+        self.reader.register(waker);
+        match self.verdict.swap(0, Relaxed) {
+            0 => None,
+            code if code == Verdict::Switched as u8 => Some(Verdict::Switched),
+            _ => Some(Verdict::Stays),
+        }
     }
 
     /// Bytes came from the client.
@@ -76,6 +133,7 @@ impl Pulse {
     /// returned is dropped.
     pub(crate) fn request(self: &Arc<Pulse>) -> InFlight {
         self.head.clear();
+        self.heads.fetch_add(1, Relaxed);
         self.running.fetch_add(1, Relaxed);
         InFlight {
             pulse: self.clone(),

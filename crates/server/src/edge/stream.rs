@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::pulse::Pulse;
+use super::framing::Framing;
+use super::pulse::{Pulse, Verdict};
 
 /// TCP, with bytes in front that were read ahead.
 #[derive(Debug)]
@@ -108,11 +109,54 @@ pub(crate) enum Wire {
 pub(crate) struct Stream {
     wire: Wire,
     pulse: Arc<Pulse>,
+    /// HTTP/1 only.
+    framing: Option<Framing>,
+    /// Bytes behind a request for another protocol that is not answered yet.
+    held: BytesMut,
 }
 
 impl Stream {
-    pub(crate) fn new(wire: Wire, pulse: Arc<Pulse>) -> Stream {
-        Stream { wire, pulse }
+    pub(crate) fn new(wire: Wire, pulse: Arc<Pulse>, http2: bool) -> Stream {
+        Stream {
+            wire,
+            pulse,
+            framing: (!http2).then(Framing::default),
+            held: BytesMut::new(),
+        }
+    }
+
+    /// Lets no byte pass before it is known how it is to be read.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(framing) = &mut self.framing else {
+            return Poll::Ready(Ok(()));
+        };
+        if framing.waits() {
+            let Some(verdict) = self.pulse.verdict(cx.waker()) else {
+                return Poll::Pending;
+            };
+            framing.decide(verdict == Verdict::Switched);
+        }
+        // Nobody has to be woken: the last answer is on its way.
+        if framing.is_over() {
+            return Poll::Pending;
+        }
+        if framing.is_lost() {
+            let kind = io::ErrorKind::InvalidData;
+            return Poll::Ready(Err(io::Error::new(kind, "malformed chunked coding")));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// How many of these bytes may go on.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let Some(framing) = &mut self.framing else {
+            return bytes.len();
+        };
+        let passed = framing.follow(bytes);
+        if let Some((number, fault)) = passed.fault {
+            self.pulse.faulty(number, fault);
+        }
+        passed.bytes
     }
 
     fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -137,10 +181,27 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.poll_turn(cx))?;
         let before = buf.filled().len();
-        ready!(on_wire!(self.poll_read(cx, buf)))?;
-        if buf.filled().len() > before {
-            self.pulse.read();
+        if self.held.is_empty() {
+            ready!(on_wire!(self.poll_read(cx, buf)))?;
+        } else {
+            let count = self.held.len().min(buf.remaining());
+            let held = self.held.split_to(count);
+            buf.put_slice(&held);
+        }
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        if fresh.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.pulse.read();
+        let passed = self.follow(fresh);
+        let back = fresh.get(passed..).unwrap_or_default();
+        if !back.is_empty() {
+            let mut held = BytesMut::from(back);
+            held.unsplit(std::mem::take(&mut self.held));
+            self.held = held;
+            buf.set_filled(before + passed);
         }
         Poll::Ready(Ok(()))
     }

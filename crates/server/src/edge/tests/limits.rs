@@ -179,12 +179,51 @@ fn a_flood_of_resets_ends_the_connection() {
 }
 
 #[test]
-fn a_bad_framing_is_refused_and_closes() {
+fn a_faulty_framing_is_refused_wherever_it_stands_and_closes() {
+    let (port, _running) = with(Limits::default(), Timeouts::default());
+    let good = Ask::new("POST", "/1").body("four").bytes();
+    for fields in [
+        "transfer-encoding: gzip, chunked\r\n",
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "x: y\n",
+    ] {
+        let bad = format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n0\r\n\r\n");
+        let mut client = port.client();
+        client
+            .write(&[&good[..], bad.as_bytes(), &good[..]].concat())
+            .unwrap();
+        assert_eq!(client.read().unwrap().json()["body"], 4, "{fields:?}");
+        let answer = client.read().unwrap();
+        assert_eq!((answer.status, answer.text()), (400, "bad_request".into()));
+        assert!(client.closes_within(SOON), "{fields:?}");
+    }
+}
+
+#[test]
+fn a_coding_that_breaks_off_ends_the_body_with_an_error() {
     let (port, _running) = with(Limits::default(), Timeouts::default());
     let mut client = port.client();
-    let ask = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
-    client.write(ask).unwrap();
-    let answer = client.read().unwrap();
-    assert_eq!((answer.status, answer.text()), (400, "bad_request".into()));
+    let ask = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: y\n\r\n";
+    client.write(ask.as_bytes()).unwrap();
+    assert_eq!(client.read().unwrap().json()["body"], Value::Null);
     assert!(client.closes_within(SOON));
+}
+
+#[test]
+fn a_request_behind_one_for_another_protocol_waits_and_is_answered() {
+    let (port, _running) = with(Limits::default(), Timeouts::default());
+    let upgrade = Ask::get("/slow")
+        .header("connection", "upgrade")
+        .header("upgrade", "h2c");
+    let mut client = port.client();
+    client
+        .write(&[upgrade.bytes(), Ask::get("/next").bytes()].concat())
+        .unwrap();
+    assert_eq!(client.read().unwrap().json()["path"], "/slow");
+    assert_eq!(client.read().unwrap().json()["path"], "/next");
+    assert_eq!(client.send(&upgrade).unwrap().json()["path"], "/slow");
+    assert_eq!(
+        client.send(&Ask::get("/last")).unwrap().json()["path"],
+        "/last"
+    );
 }
