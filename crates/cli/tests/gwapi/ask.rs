@@ -9,8 +9,8 @@ use countersign_testkit::client::{self, Client, Response};
 use http_body_util::Full;
 
 use crate::case::{Grpc, Request, Step};
-use crate::echo::ID;
 use crate::grpc;
+use crate::journal::ID;
 use crate::scene::{Door, Scene};
 
 /// What came of a request.

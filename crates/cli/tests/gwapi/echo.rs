@@ -1,22 +1,17 @@
-//! The backends: one server for each port of each echo workload, and a journal of what they saw.
+//! The backends: one server for each port of each echo workload.
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_testkit::site::{Reply, Seen, Site};
-use countersign_testkit::tls::Authority;
 use serde_json::{Value, json};
 
 use crate::certificates::Certificates;
 use crate::grpc;
+use crate::journal::{Journal, Sighting};
 use crate::manifests::Document;
-
-/// The request header by which the journal knows a request.
-pub(crate) const ID: &str = "x-conformance-request";
 
 /// A server that a Service can point at.
 pub(crate) struct Server {
@@ -45,38 +40,6 @@ impl Server {
     }
 }
 
-/// Which workloads saw a request, and what they saw.
-#[derive(Clone, Default)]
-pub(crate) struct Journal(Arc<Mutex<HashMap<String, Vec<Sighting>>>>);
-
-/// One request as it reached a workload.
-#[derive(Clone, Debug)]
-pub(crate) struct Sighting {
-    pub(crate) namespace: String,
-    pub(crate) workload: String,
-    pub(crate) seen: Seen,
-}
-
-impl Journal {
-    pub(crate) fn of(&self, id: &str) -> Vec<Sighting> {
-        let all = self.0.lock().expect(LOCK);
-        all.get(id).cloned().unwrap_or_default()
-    }
-
-    fn note(&self, sighting: Sighting) {
-        let id = sighting.seen.headers.first(ID).unwrap_or_default();
-        let id = id.to_owned();
-        self.0
-            .lock()
-            .expect(LOCK)
-            .entry(id)
-            .or_default()
-            .push(sighting);
-    }
-}
-
-const LOCK: &str = "no thread panics while it holds the lock";
-
 /// What the echo image of the suite listens on.
 const PLAIN: i64 = 3000;
 const HTTP2_ONLY: i64 = 3001;
@@ -103,7 +66,7 @@ pub(crate) fn start(
         if variables.contains(&"TLS_SERVER_CERT") {
             let secret = secret_volume(&pod["spec"])?;
             let identity = certificates.of(deployment.namespace(), secret)?;
-            ports.push((TLS, Some(Authority::server(identity))));
+            ports.push((TLS, Some(journal.tls(deployment, identity)?)));
         }
         for (container_port, tls) in ports {
             let script = script(deployment, container_port, journal.clone());

@@ -7,8 +7,8 @@ use http::Uri;
 
 use crate::ask::Answer;
 use crate::case::{Forwarded, Redirect, Request, Response, Step};
-use crate::echo::{Journal, Sighting};
 use crate::grpc;
+use crate::journal::{Journal, Sighting};
 
 /// Mirrored requests come when they come.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -82,11 +82,23 @@ fn served(step: &Step, answer: &Answer, journal: &Journal) -> Result<String, Str
             sighting.namespace.as_str(),
         )?;
     }
+    if let Some(name) = upstream_name(step, answer)
+        && !journal.was_asked_for(&sighting.workload, name)
+    {
+        return Err(format!("the backend was never asked for {name}"));
+    }
     if let Some(name) = &step.expect.forwarded_header_equals_backend {
         header(sighting, name, &sighting.workload)?;
     }
     forwarded(step, sighting)?;
     Ok(sighting.workload.clone())
+}
+
+/// An SNI that the client has no handshake for is the backend's to see.
+fn upstream_name<'s>(step: &'s Step, answer: &Answer) -> Option<&'s str> {
+    let request = step.request.as_ref()?;
+    let sni = request.sni.as_deref()?;
+    (answer.scheme == "http").then_some(sni)
 }
 
 fn wait(journal: &Journal, id: &str, count: usize) -> Vec<Sighting> {

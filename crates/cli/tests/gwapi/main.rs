@@ -16,6 +16,7 @@ mod case;
 mod certificates;
 mod echo;
 mod grpc;
+mod journal;
 mod judge;
 mod manifests;
 mod scene;
@@ -101,6 +102,11 @@ struct Tally {
 
 impl Tally {
     fn run(&mut self, case: &Case, folder: &Path) {
+        if case.requests.is_empty() {
+            let line = format!("{}: it sends no requests", case.test);
+            self.not_run.push(line);
+            return;
+        }
         let lacking =
             |(feature, _, _): &&(&str, _, _)| case.features.iter().any(|it| it == feature);
         let unsupported = UNSUPPORTED.iter().find(lacking);

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Step};
 use crate::certificates::Certificates;
-use crate::echo::{self, Journal, Server};
+use crate::echo::{self, Server};
+use crate::journal::Journal;
 use crate::manifests::{self, Document};
 
 /// What the requests of one test go to.
@@ -82,10 +83,12 @@ impl Scene {
             .rsplit_once(':')
             .and_then(|(_, port)| port.parse().ok());
         let scheme = request.and_then(|it| it.scheme.as_deref());
-        let found = doors.iter().find(|door| match (port, scheme) {
-            (Some(port), _) => door.port == port,
-            (None, Some(scheme)) => door.tls == scheme.eq_ignore_ascii_case("https"),
-            (None, None) => true,
+        let named = doors.iter().find(|door| Some(door.port) == port);
+        let found = named.or_else(|| {
+            let tls = scheme.map(|it| it.eq_ignore_ascii_case("https"));
+            doors
+                .iter()
+                .find(|door| tls.is_none_or(|it| door.tls == it))
         });
         found.copied().ok_or_else(|| {
             format!(
