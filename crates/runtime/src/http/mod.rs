@@ -1,7 +1,7 @@
 //! A small HTTP client for documents that the gateway itself needs: bounded in size, time and redirects, and choosy about
-//! addresses. HTTP/1.1, one connection for each request: what it gets, it gets every few minutes.
+//! addresses. HTTP/1.1, one connection for each request: what it gets or sends is whole documents, now and then.
 //!
-//! Enter by [`get`].
+//! Enter by [`get`] and [`post`].
 
 mod connect;
 mod error;
@@ -13,10 +13,10 @@ use bytes::Bytes;
 use countersign_config::compiled::AddressGuard;
 use countersign_core::backend::{Ca, Endpoint};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HOST, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
@@ -61,7 +61,7 @@ pub struct Answer {
 pub async fn get(url: &Url, terms: &Terms<'_>) -> Result<Answer, Error> {
     let mut url = url.clone();
     for _ in 0..=REDIRECTS {
-        let answer = once(&url, terms).await?;
+        let answer = once(&url, None, terms).await?;
         let Some(next) = redirect(&answer)? else {
             return Ok(answer);
         };
@@ -71,6 +71,14 @@ pub async fn get(url: &Url, terms: &Terms<'_>) -> Result<Answer, Error> {
         url = next;
     }
     Err(Error::Redirects)
+}
+
+/// Posts a JSON document. No redirect is followed: what is sent is meant for this URL alone.
+///
+/// # Errors
+/// When there is no complete answer under these terms. An answer that says no is one.
+pub async fn post(url: &Url, document: Bytes, terms: &Terms<'_>) -> Result<Answer, Error> {
+    once(url, Some(document), terms).await
 }
 
 fn redirect(answer: &Answer) -> Result<Option<Url>, Error> {
@@ -87,17 +95,24 @@ fn redirect(answer: &Answer) -> Result<Option<Url>, Error> {
     next.map(Some).ok_or(Error::Location)
 }
 
-async fn once(url: &Url, terms: &Terms<'_>) -> Result<Answer, Error> {
+/// One request: a `POST` where there is a document, otherwise a `GET`.
+async fn once(url: &Url, document: Option<Bytes>, terms: &Terms<'_>) -> Result<Answer, Error> {
+    let request = request(url, document)?;
     let stream = connect::open(url, terms).await?;
     within(
         terms.deadline,
         "waiting for the answer",
-        exchange(url, stream, terms.largest),
+        exchange(url, request, stream, terms.largest),
     )
     .await?
 }
 
-async fn exchange(url: &Url, stream: Box<dyn Duplex>, largest: usize) -> Result<Answer, Error> {
+async fn exchange(
+    url: &Url,
+    request: Request<Full<Bytes>>,
+    stream: Box<dyn Duplex>,
+    largest: usize,
+) -> Result<Answer, Error> {
     let io = hyper_util::rt::TokioIo::new(stream);
     let mut client = hyper::client::conn::http1::Builder::new();
     client.max_buf_size(HEADER_BYTES);
@@ -107,7 +122,7 @@ async fn exchange(url: &Url, stream: Box<dyn Duplex>, largest: usize) -> Result<
         .map_err(|error| Error::http(&error))?;
     let work = async {
         let response = sender
-            .send_request(request(url)?)
+            .send_request(request)
             .await
             .map_err(|error| Error::http(&error))?;
         collect(url, response, largest).await
@@ -123,8 +138,8 @@ async fn exchange(url: &Url, stream: Box<dyn Duplex>, largest: usize) -> Result<
     }
 }
 
-fn request(url: &Url) -> Result<Request<Empty<Bytes>>, Error> {
-    Request::get(url.target())
+fn request(url: &Url, document: Option<Bytes>) -> Result<Request<Full<Bytes>>, Error> {
+    let mut request = Request::get(url.target())
         .header(HOST, url.authority())
         .header(ACCEPT, "application/json, */*;q=0.5")
         .header(ACCEPT_ENCODING, "identity")
@@ -132,8 +147,14 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, Error> {
             USER_AGENT,
             concat!("countersign/", env!("CARGO_PKG_VERSION")),
         )
-        .header(CONNECTION, "close")
-        .body(Empty::new())
+        .header(CONNECTION, "close");
+    if document.is_some() {
+        request = request
+            .method(Method::POST)
+            .header(CONTENT_TYPE, "application/json");
+    }
+    request
+        .body(Full::new(document.unwrap_or_default()))
         .map_err(|_| Error::Url("the URL cannot be sent in a request"))
 }
 

@@ -44,12 +44,37 @@ async fn a_document_is_got() {
     assert_eq!(seen.target, "/keys?v=1");
     assert_eq!(seen.headers.all("host"), [site.address().to_string()]);
     assert_eq!(seen.headers.all("accept"), ["application/json, */*;q=0.5"]);
+    assert_eq!(seen.headers.first("content-length"), None);
     assert!(
         seen.headers
             .first("user-agent")
             .unwrap()
             .starts_with("countersign/")
     );
+}
+
+#[tokio::test]
+async fn a_document_is_posted_where_it_was_meant_for() {
+    let site = Site::start(|seen| match seen.path() {
+        "/moved" => Reply::new(307).header("location", "/"),
+        _ => Reply::new(503).body("busy"),
+    });
+    for (path, status, body) in [("/v1?a=b", 503, "busy"), ("/moved", 307, "")] {
+        let answer = post(&at(&site, path), "{}".into(), &terms(&Ca::System)).await;
+        let answer = answer.unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.body),
+            (status, body.as_bytes())
+        );
+    }
+    let seen = site.seen();
+    assert_eq!(seen.len(), 2, "no redirect is followed");
+    assert_eq!(
+        (&*seen[0].method, &*seen[0].target, &*seen[0].body),
+        ("POST", "/v1?a=b", b"{}".as_slice())
+    );
+    assert_eq!(seen[0].headers.all("content-type"), ["application/json"]);
+    assert_eq!(seen[0].headers.all("content-length"), ["2"]);
 }
 
 #[tokio::test]
