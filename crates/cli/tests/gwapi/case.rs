@@ -12,12 +12,13 @@ use serde_json::Value;
 pub(crate) struct Case {
     /// Its name.
     pub(crate) test: String,
-    /// What an implementation must have for the test to say anything.
-    pub(crate) features: Vec<String>,
     /// Manifests, `manifests/base.yaml` first.
     pub(crate) yaml_file: Vec<String>,
     /// The requests, in order.
     pub(crate) requests: Vec<Step>,
+    /// Looked at before a test is read.
+    #[serde(rename = "features")]
+    _features: IgnoredAny,
     #[serde(rename = "description")]
     _description: IgnoredAny,
     #[serde(rename = "profile")]

@@ -78,6 +78,7 @@ fn a_trailer_carries_no_identity() {
             ));
             assert_eq!(seen.body, b"hello");
             assert!(told(&seen.trailers, WHO).is_empty(), "{spelling}: {seen:?}");
+            assert_eq!(seen.trailers.first("x-sum"), Some("1"), "others do come");
             assert!(told(&seen.headers, WHO).is_empty(), "{spelling}: {seen:?}");
         }
     }

@@ -7,6 +7,7 @@
     reason = "whatever goes wrong here must fail the test"
 )]
 
+mod h2;
 mod identity;
 mod preflight;
 mod reload;
