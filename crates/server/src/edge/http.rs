@@ -83,7 +83,8 @@ fn over_http2(limits: &Limits) -> http2::Builder<Local> {
     http.timer(TokioTimer::new());
     http.max_concurrent_streams(limits.streams);
     http.max_header_list_size(limits.header_bytes);
-    http.max_pending_accept_reset_streams(PENDING_RESETS);
+    // All that a client has open, reset at once before we came to it, is no flood.
+    http.max_pending_accept_reset_streams(limits.streams.max(PENDING_RESETS) as usize);
     http.max_local_error_reset_streams(ERROR_RESETS);
     http.initial_stream_window_size(STREAM_WINDOW);
     http.initial_connection_window_size(CONNECTION_WINDOW);
@@ -96,9 +97,10 @@ fn over_http2(limits: &Limits) -> http2::Builder<Local> {
 const SMALLEST_BUFFER: usize = 64 * 1024;
 /// hyper's own limit, which it keeps without an allocation.
 const HYPERS_HEADERS: usize = 100;
-/// Streams that a client may reset before we saw them, and that we may reset
-/// for its errors, until it is told to go away.
-const PENDING_RESETS: usize = 20;
+/// Streams that a client may reset before we saw them, where it may have open
+/// fewer.
+const PENDING_RESETS: u32 = 20;
+/// Streams that we may reset for a client's errors until it is told to go away.
 const ERROR_RESETS: usize = 128;
 /// What a client may send ahead of us.
 const STREAM_WINDOW: u32 = 256 * 1024;
