@@ -63,7 +63,12 @@ impl Gateway {
             dice,
             Metrics::new(),
         );
-        let (sink, writer) = Sink::start(io::stdout()).map_err(|error| {
+        let lost = handle.metrics().counter(
+            "countersign_access_log_dropped_total",
+            "",
+            "Lines of the access log that were lost because it could not keep up.",
+        );
+        let (sink, writer) = Sink::start(io::stdout(), lost).map_err(|error| {
             Failure::new(
                 Exit::Failure,
                 format!("there is no thread for the access log: {error}"),

@@ -55,6 +55,8 @@ pub enum Reason {
     UpstreamReset,
     /// The backend or the whole exchange took too long.
     Timeout,
+    /// The client left before it had its answer.
+    ClientGone,
     /// The client was too slow to send its request.
     ClientTimeout,
     /// The headers are larger than the listener's limit.
@@ -94,6 +96,7 @@ impl Reason {
             R::UpstreamUnavailable,
             R::UpstreamReset,
             R::Timeout,
+            R::ClientGone,
             R::ClientTimeout,
             R::HeadersTooLarge,
             R::BodyTooLarge,
@@ -156,6 +159,7 @@ impl Reason {
             Reason::UpstreamUnavailable => "upstream_unavailable",
             Reason::UpstreamReset => "upstream_reset",
             Reason::Timeout => "timeout",
+            Reason::ClientGone => "client_gone",
             Reason::ClientTimeout => "client_timeout",
             Reason::HeadersTooLarge => "headers_too_large",
             Reason::BodyTooLarge => "body_too_large",
@@ -186,6 +190,8 @@ impl Reason {
             Reason::UpstreamUnavailable | Reason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Reason::UpstreamReset => StatusCode::BAD_GATEWAY,
             Reason::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            // What nginx writes; nobody is there to read it.
+            Reason::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
             Reason::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
             Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -200,7 +206,7 @@ impl Reason {
             Reason::BadRequest => "bad request",
             Reason::BadPath => "bad path",
             Reason::MethodRefused => "method not allowed",
-            Reason::NoListener => "",
+            Reason::NoListener | Reason::ClientGone => "",
             Reason::Misdirected => "misdirected request",
             Reason::PolicyConfiguration => "policy configuration error",
             Reason::TokenMissing => "Jwt is missing",

@@ -33,8 +33,6 @@ pub struct RouteRule {
     pub backends: Box<[WeightedBackend]>,
     /// `timeouts` of the rule.
     pub timeouts: Timeouts,
-    /// gRPC semantics: refusals are trailers-only answers.
-    pub grpc: bool,
     /// Set when a policy, key set or backend that the rule depends on is
     /// missing: the rule answers 500 and this says why (decision P4).
     pub closed: Option<Arc<str>>,

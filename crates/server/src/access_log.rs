@@ -10,13 +10,12 @@ mod time;
 use std::cell::RefCell;
 use std::io::Write;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_config::compiled::AccessLog;
+use countersign_runtime::Counter;
 use tokio::sync::Notify;
 
 pub(crate) use entry::Entry;
@@ -25,7 +24,7 @@ pub(crate) use entry::Entry;
 #[derive(Debug, Clone)]
 pub struct Sink {
     batches: SyncSender<Batch>,
-    dropped: Arc<AtomicU64>,
+    dropped: Counter,
 }
 
 /// The thread behind a [`Sink`].
@@ -39,13 +38,16 @@ struct Batch {
 }
 
 impl Sink {
-    /// Starts the thread that writes to `out`, usually standard output.
+    /// Starts the thread that writes to `out`, usually standard output. Lines that are lost are
+    /// counted by `dropped`.
     ///
     /// # Errors
     /// When the system has no thread for it.
-    pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Sink, Writer)> {
+    pub fn start(
+        out: impl Write + Send + 'static,
+        dropped: Counter,
+    ) -> std::io::Result<(Sink, Writer)> {
         let (batches, receiver) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
         let sink = Sink {
             batches,
             dropped: dropped.clone(),
@@ -56,15 +58,10 @@ impl Sink {
         Ok((sink, Writer(thread)))
     }
 
-    /// Lines that were lost because the log could not keep up.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Relaxed)
-    }
-
     fn send(&self, batch: Batch) {
         let lines = batch.lines;
         if self.batches.try_send(batch).is_err() {
-            self.dropped.fetch_add(lines, Relaxed);
+            self.dropped.add(lines);
         }
     }
 }
@@ -79,7 +76,7 @@ impl Writer {
     }
 }
 
-fn write(batches: &Receiver<Batch>, dropped: &AtomicU64, mut out: impl Write) {
+fn write(batches: &Receiver<Batch>, dropped: &Counter, mut out: impl Write) {
     let mut told = 0;
     for batch in batches {
         // A log that cannot be written stops no traffic.
@@ -88,9 +85,9 @@ fn write(batches: &Receiver<Batch>, dropped: &AtomicU64, mut out: impl Write) {
             .and_then(|()| out.flush())
             .is_err()
         {
-            dropped.fetch_add(batch.lines, Relaxed);
+            dropped.add(batch.lines);
         }
-        let lost = dropped.load(Relaxed);
+        let lost = dropped.total();
         if lost != told {
             tracing::warn!(lost, "lines of the access log were lost");
             told = lost;

@@ -154,7 +154,6 @@ impl Compiler<'_, '_, '_> {
             filters: self.filters(&rule.filters, route, &part),
             backends: backends.into(),
             timeouts: rule.timeouts,
-            grpc: route.kind.grpc,
             closed: None,
         }
     }

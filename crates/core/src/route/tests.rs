@@ -425,7 +425,6 @@ fn weights_share_the_requests() {
             })
             .collect(),
         timeouts: Timeouts::default(),
-        grpc: false,
         closed: None,
     };
     let picks = |rule: &RouteRule, randoms: &[u32]| -> Vec<u32> {

@@ -272,7 +272,6 @@ fn route_rule(name: &str) -> RouteRule {
         filters: Filters::default(),
         backends: [backend].into(),
         timeouts: Timeouts::default(),
-        grpc: false,
         closed: None,
     }
 }

@@ -3,6 +3,7 @@
 //! Each worker counts in a [`Shard`] of its own, whose lock nobody else wants except a scrape. Label values come from
 //! the configuration and from closed lists; a shard that has seen too many of them counts further ones as `_other`.
 
+mod counter;
 mod render;
 mod shard;
 
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use countersign_core::UnixTime;
 use tokio::time::Instant;
 
+pub use counter::Counter;
 pub use shard::{Labels, OpenConnection, Shard};
 
 /// Everything that is counted.
@@ -19,6 +21,7 @@ pub use shard::{Labels, OpenConnection, Shard};
 pub struct Metrics {
     shards: Mutex<BTreeMap<usize, Arc<Shard>>>,
     control: Mutex<Control>,
+    counters: Mutex<BTreeMap<&'static str, counter::Family>>,
 }
 
 /// What the control runtime counts.
@@ -46,12 +49,22 @@ impl Metrics {
         lock(&self.shards).entry(worker).or_default().clone()
     }
 
+    /// The counter of this name and this value of its label `result`, which is left out where it is empty. The same
+    /// one for the same words.
+    pub fn counter(&self, name: &'static str, result: &'static str, help: &'static str) -> Counter {
+        let mut counters = lock(&self.counters);
+        let family = counters.entry(name).or_default();
+        family.help = help;
+        family.results.entry(result).or_default().clone()
+    }
+
     /// All of it, in Prometheus' text format 0.0.4 (`text/plain; version=0.0.4`).
     pub fn render(&self) -> String {
         let shards: Vec<Arc<Shard>> = lock(&self.shards).values().cloned().collect();
         let mut out = String::new();
         render::requests(&mut out, &shard::Totals::over(&shards));
         render::control(&mut out, &lock(&self.control), Instant::now());
+        render::counters(&mut out, &lock(&self.counters));
         out
     }
 

@@ -1,11 +1,12 @@
 //! Prometheus' text format, version 0.0.4.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use tokio::time::Instant;
 
-use super::Control;
 use super::shard::{BOUNDS, Series, Totals};
+use super::{Control, counter};
 
 /// Requests and connections.
 pub(super) fn requests(out: &mut String, totals: &Totals) {
@@ -127,6 +128,20 @@ pub(super) fn control(out: &mut String, control: &Control, now: Instant) {
         &labels(&[("version", env!("CARGO_PKG_VERSION"))]),
         1,
     );
+}
+
+/// Counters by name and result.
+pub(super) fn counters(out: &mut String, counters: &BTreeMap<&'static str, counter::Family>) {
+    for (name, of_name) in counters {
+        family(out, name, "counter", of_name.help);
+        for (result, counter) in &of_name.results {
+            let labels = match *result {
+                "" => String::new(),
+                result => labels(&[("result", result)]),
+            };
+            line(out, name, &labels, counter.total());
+        }
+    }
 }
 
 fn histogram(out: &mut String, names: &[(&str, &str)], series: &Series) {

@@ -165,3 +165,32 @@ fn each_family_is_described_once() {
     assert_eq!(text.matches("# HELP ").count(), described.len());
     assert!(text.ends_with('\n'));
 }
+
+#[test]
+fn counters_are_shared_by_name_and_result() {
+    let metrics = Metrics::new();
+    let help = "Copies of requests to mirrors, by result.";
+    metrics
+        .counter("countersign_mirror_total", "sent", help)
+        .add(2);
+    metrics
+        .counter("countersign_mirror_total", "sent", help)
+        .add(1);
+    metrics.counter("countersign_mirror_total", "failed", help);
+    metrics
+        .counter("countersign_lost_total", "", "Lost.")
+        .add(4);
+    let text = metrics.render();
+    for line in [
+        "# HELP countersign_mirror_total Copies of requests to mirrors, by result.",
+        "# TYPE countersign_mirror_total counter",
+        "countersign_mirror_total{result=\"sent\"} 3",
+        "countersign_mirror_total{result=\"failed\"} 0",
+        "countersign_lost_total 4",
+    ] {
+        assert!(
+            text.lines().any(|it| it == line),
+            "{line}\nis not in\n{text}"
+        );
+    }
+}

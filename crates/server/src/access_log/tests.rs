@@ -6,6 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use countersign_core::origin::Origin;
 
+use countersign_runtime::Counter;
+
 use super::*;
 
 fn entry() -> Entry<'static> {
@@ -132,7 +134,7 @@ impl Write for Out {
 #[test]
 fn every_line_is_written_before_the_end() {
     let (sender, written) = channel();
-    let (sink, writer) = Sink::start(Out(sender, None)).unwrap();
+    let (sink, writer) = Sink::start(Out(sender, None), Counter::default()).unwrap();
     let lines = Lines::new(sink);
     for _ in 0..1000 {
         lines.push(AccessLog::Text, &entry());
@@ -146,14 +148,15 @@ fn every_line_is_written_before_the_end() {
 #[test]
 fn a_slow_log_loses_lines_and_holds_up_nobody() {
     let ((sender, written), (release, held)) = (channel(), channel());
-    let (sink, writer) = Sink::start(Out(sender, Some(held))).unwrap();
+    let dropped = Counter::default();
+    let (sink, writer) = Sink::start(Out(sender, Some(held)), dropped.clone()).unwrap();
     let lines = Lines::new(sink.clone());
     let pushed = 60_000;
     for _ in 0..pushed {
         lines.push(AccessLog::Json, &entry());
     }
     drop(lines);
-    let lost = sink.dropped();
+    let lost = dropped.total();
     assert!(lost > 0);
     drop((release, sink));
     writer.finish();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_core::Snapshot;
 use countersign_core::id::ListenerId;
 use countersign_core::listener::IdentityHeaders;
-use countersign_runtime::{Handle, Running, Shard};
+use countersign_runtime::{Counter, Handle, Metrics, Running, Shard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -27,9 +27,32 @@ pub(crate) struct Context {
     pub(crate) pools: Pools,
     /// Requests whose copies are under way to mirrors.
     pub(crate) mirrored: Cell<usize>,
+    pub(crate) copies: Copied,
     /// The label of what has no name: no listener, no route.
     pub(crate) nameless: Arc<str>,
     view: RefCell<Rc<View>>,
+}
+
+/// What became of copies to mirrors, by mirror.
+pub(crate) struct Copied {
+    pub(crate) sent: Counter,
+    pub(crate) failed: Counter,
+    /// Too many under way, or a body that is too large to keep.
+    pub(crate) skipped: Counter,
+}
+
+impl Copied {
+    fn new(metrics: &Metrics) -> Copied {
+        let counter = |result| {
+            let help = "Copies of requests for mirrors, by result.";
+            metrics.counter("countersign_mirror_total", result, help)
+        };
+        Copied {
+            sent: counter("sent"),
+            failed: counter("failed"),
+            skipped: counter("skipped"),
+        }
+    }
 }
 
 /// The running configuration, held so that a request costs no shared count.
@@ -58,6 +81,7 @@ impl Context {
     pub(crate) fn new(handle: Handle, shard: Arc<Shard>, sink: Sink) -> Context {
         let (pools, random) = (Pools::default(), Random::new());
         let running = handle.current();
+        let copies = Copied::new(handle.metrics());
         let plan = Rc::new(Plan::new(&running.compiled.snapshot, &pools, &random));
         Context {
             handle,
@@ -67,6 +91,7 @@ impl Context {
             tokens: Tokens::new(),
             pools,
             mirrored: Cell::new(0),
+            copies,
             nameless: Arc::from(""),
             view: RefCell::new(Rc::new(View { running, plan })),
         }

@@ -278,13 +278,9 @@ impl Drop for Exchange {
         if !self.outcome.complete && self.outcome.cut.is_none() {
             self.outcome.cut = Some(Cut::Client);
         }
-        // What nginx writes when the client did not wait for an answer.
-        let status = self.outcome.status.map_or(499, |status| status.as_u16());
-        let reason = self
-            .outcome
-            .reason
-            .as_ref()
-            .map_or("client_gone", Reason::code);
+        let gone = Reason::ClientGone;
+        let status = self.outcome.status.unwrap_or(gone.status()).as_u16();
+        let reason = self.outcome.reason.as_ref().unwrap_or(&gone).code();
         let took = self.start.elapsed();
         let nameless = &self.context.nameless;
         let labels = Labels {

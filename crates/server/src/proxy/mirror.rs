@@ -43,7 +43,11 @@ pub(crate) fn mirror<'m>(
 ) -> Option<Tee> {
     let chosen = mirrors.filter(|it| it.takes(context.random.word()));
     let targets: Vec<BackendId> = chosen.filter_map(|it| it.backend).collect();
-    if targets.is_empty() || context.mirrored.get() >= MOST {
+    if targets.is_empty() {
+        return None;
+    }
+    if context.mirrored.get() >= MOST {
+        context.copies.skipped.add(number(&targets));
         return None;
     }
     let (tee, body) = if original.has_body {
@@ -79,13 +83,19 @@ impl Copies {
             Some(whole) => whole.await.map(Some),
             None => Ok(None),
         };
-        if let Ok(body) = body {
-            for target in &self.targets {
-                if timeout(PATIENCE, self.send_to(*target, body.clone()))
-                    .await
-                    .is_err()
-                {
-                    tracing::debug!("a mirror takes too long");
+        let copied = &self.context.copies;
+        match body {
+            Err(_) => copied.skipped.add(number(&self.targets)),
+            Ok(body) => {
+                for target in &self.targets {
+                    let sent = timeout(PATIENCE, self.send_to(*target, body.clone())).await;
+                    match sent.unwrap_or(Err("a mirror takes too long")) {
+                        Ok(()) => copied.sent.add(1),
+                        Err(why) => {
+                            copied.failed.add(1);
+                            tracing::debug!(why);
+                        }
+                    }
                 }
             }
         }
@@ -94,28 +104,26 @@ impl Copies {
             .set(self.context.mirrored.get().saturating_sub(1));
     }
 
-    async fn send_to(&self, target: BackendId, body: Option<Bytes>) {
-        let Some(upstream) = self.view.plan.upstreams.find(target) else {
-            return;
-        };
+    async fn send_to(&self, target: BackendId, body: Option<Bytes>) -> Result<(), &'static str> {
+        let upstream = self.view.plan.upstreams.find(target);
+        let upstream = upstream.ok_or("a mirror has no backend")?;
         let upload = match body {
             Some(bytes) if !bytes.is_empty() => Upload::Whole(bytes),
             _ => Upload::Empty,
         };
         let request = Request::from_parts(self.parts.clone(), upload);
-        let mut lease = match upstream.connect(false, false, self.connect).await {
-            Ok(lease) => lease,
-            Err(error) => return tracing::debug!(%error, "a mirror cannot be reached"),
-        };
-        match lease.send(request).await {
-            Ok(response) => {
-                let mut body = response.into_body();
-                while let Some(Ok(_)) = body.frame().await {}
-                lease.give_back();
-            }
-            Err(error) => tracing::debug!(error = %error.error(), "a mirror failed"),
-        }
+        let lease = upstream.connect(false, false, self.connect).await;
+        let mut lease = lease.map_err(|_| "a mirror cannot be reached")?;
+        let response = lease.send(request).await.map_err(|_| "a mirror failed")?;
+        let mut body = response.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        lease.give_back();
+        Ok(())
     }
+}
+
+fn number(targets: &[BackendId]) -> u64 {
+    u64::try_from(targets.len()).unwrap_or(u64::MAX)
 }
 
 /// The request without anything that says who asks.

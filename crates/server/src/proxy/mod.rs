@@ -21,11 +21,13 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use countersign_core::{
     Action, Denial, Grant, NoRecord, Outcome, Prepared, Progress, Reason, decide_with, prepare,
 };
+use countersign_runtime::ProviderKeys;
 use countersign_runtime::clock::now;
 use http::header::ORIGIN;
 use http::request::Parts;
@@ -109,10 +111,10 @@ async fn admit<'v>(
     let context = &exchange.context;
     let request = countersign_core::Request::new(parts, &prepared);
     let mut progress = Progress::default();
-    let mut keys = view.clone();
+    let mut keys: Cow<'_, [ProviderKeys]> = Cow::Borrowed(&view.running.keys);
     loop {
         let known = Known {
-            keys: &keys.running.keys,
+            keys: &keys,
             tokens: &context.tokens,
         };
         match decide_with(
@@ -134,16 +136,22 @@ async fn admit<'v>(
             }
             Outcome::Deny(denial) => return Err(denial),
             Outcome::Need(need) => {
-                Box::pin(context.handle.satisfy(&keys.running, need)).await;
-                let newer = context.view();
+                Box::pin(context.handle.satisfy(&view.running, need)).await;
                 // A decision ends under the configuration that it began under;
                 // only keys may be newer.
-                if newer.running.load == view.running.load {
-                    keys = newer;
-                }
+                keys = Cow::Owned(renewed(&view.running.keys, &context.view().running.keys));
             }
         }
     }
+}
+
+/// The keys of these providers as they are now, whichever numbers a reload has
+/// given the providers since.
+fn renewed(ours: &[ProviderKeys], newer: &[ProviderKeys]) -> Vec<ProviderKeys> {
+    let now = |it: &ProviderKeys| newer.iter().find(|newer| newer.uid == it.uid);
+    ours.iter()
+        .map(|it| now(it).unwrap_or(it).clone())
+        .collect()
 }
 
 /// The port that the Gateway names, whichever is bound (decision P10).

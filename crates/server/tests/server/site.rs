@@ -13,7 +13,7 @@ use countersign_core::listener::{Listener, Socket};
 use countersign_core::origin::Origin;
 use countersign_core::route::{Match, RouteEntry, RouteRule, RouteTable, WeightedBackend};
 use countersign_runtime::keys::{Boxed, Document, Failure, Fetch};
-use countersign_runtime::{Handle, Metrics};
+use countersign_runtime::{Counter, Handle, Metrics};
 use countersign_server::{Log, Server, ServerOptions, Sink, Sockets};
 use countersign_testkit::port;
 use tokio::runtime::{self, Runtime};
@@ -37,7 +37,7 @@ impl Site {
         let bind = port::free();
         let compiled = Arc::new(compiled(bind, backend));
         let handle = Handle::start(compiled, Arc::new(NoKeys), || 0.5, Metrics::new());
-        let (sink, _writer) = Sink::start(std::io::sink()).unwrap();
+        let (sink, _writer) = Sink::start(std::io::sink(), Counter::default()).unwrap();
         let server = Server::start(&handle, sink, options(None)).unwrap();
         drop(inside);
         let address = (Ipv4Addr::LOCALHOST, bind).into();
@@ -137,7 +137,6 @@ fn rule() -> RouteRule {
         }]
         .into(),
         timeouts: Default::default(),
-        grpc: false,
         closed: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 
-use countersign_runtime::{Handle, Metrics};
+use countersign_runtime::{Counter, Handle, Metrics};
 use countersign_server::{Server, Sink, StartError};
 use countersign_testkit::port;
 
@@ -13,7 +13,7 @@ fn start(port: u16, admin: Option<u16>) -> Result<Server, StartError> {
     let backend = (Ipv4Addr::LOCALHOST, 9).into();
     let compiled = Arc::new(compiled(port, backend));
     let handle = Handle::start(compiled, Arc::new(NoKeys), || 0.5, Metrics::new());
-    let (sink, _writer) = Sink::start(std::io::sink()).unwrap();
+    let (sink, _writer) = Sink::start(std::io::sink(), Counter::default()).unwrap();
     let admin = admin.map(|port| (Ipv4Addr::LOCALHOST, port).into());
     Server::start(&handle, sink, options(admin))
 }

@@ -55,7 +55,6 @@ pub(super) fn rule(snapshot: &Snapshot, rule: &RouteRule) -> Value {
         "name": *rule.name,
         "origin": origin(&rule.origin),
         "closed": rule.closed.as_deref(),
-        "grpc": rule.grpc,
         "timeouts": {
             "request": seconds(rule.timeouts.request),
             "backendRequest": seconds(rule.timeouts.backend),

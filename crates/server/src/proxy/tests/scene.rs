@@ -29,7 +29,7 @@ use countersign_jose::{Expect, KeySet};
 use countersign_runtime::keys::{Boxed, Document, Failure, Fetch};
 use countersign_runtime::reload::{Compile, Plan, Report, run};
 use countersign_runtime::texts::Sources;
-use countersign_runtime::{Handle, Metrics};
+use countersign_runtime::{Counter, Handle, Metrics};
 use countersign_testkit::mint::{Key, jwks};
 use countersign_testkit::port;
 use serde_json::{Value, json};
@@ -125,7 +125,6 @@ impl Scene {
                 filters: Filters::default(),
             }]),
             timeouts: route::Timeouts::default(),
-            grpc: false,
             closed: None,
         });
         self.rules.last_mut().unwrap()
@@ -265,7 +264,7 @@ impl Scene {
             .build()
             .unwrap();
         let (lines, receiver) = channel();
-        let (sink, _writer) = Sink::start(Out(lines)).unwrap();
+        let (sink, _writer) = Sink::start(Out(lines), Counter::default()).unwrap();
         let metrics = Metrics::new();
         let next = Arc::new(Mutex::new(Compiled::clone(&compiled)));
         let inside = runtime.enter();
