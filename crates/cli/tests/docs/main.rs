@@ -28,7 +28,7 @@ fn configuration() {
 #[test]
 fn operations() {
     let page = Page::read("docs/operations.md");
-    assert_eq!(page.with_files_of("README.md").run(), 13);
+    assert_eq!(page.with_files_of("README.md").run(), 14);
 }
 
 #[test]
