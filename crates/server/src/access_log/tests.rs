@@ -109,6 +109,28 @@ fn hostile_values_stay_values() {
     assert!(json.get("trace_id").is_none());
 }
 
+/// What shows as nothing, or in another order than it stands there, would let
+/// one subject pass for another before the eyes of who reads the log.
+#[test]
+fn nothing_hides_in_a_value_and_nothing_turns_it_round() {
+    let hidden = "a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{ad}f\u{2028}g\u{61c}h\u{e0041}ü\u{1f600}";
+    let shown = r#""a\u202eb\u2066c\u200bd\ufeffe\u00adf\u2028g\u061ch\udb40\udc41ü"#.to_owned()
+        + "\u{1f600}\"";
+    let entry = Entry {
+        subject: Some(hidden),
+        path: hidden,
+        ..entry()
+    };
+    let text = line(AccessLog::Text, &entry);
+    for key in ["subject", "path"] {
+        assert!(text.contains(&format!(" {key}={shown} ")), "{text}");
+    }
+    let json = line(AccessLog::Json, &entry);
+    assert!(json.contains(&format!("\"subject\":{shown},")), "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["subject"], hidden);
+}
+
 #[test]
 fn off_is_off() {
     assert!(!entry().write(AccessLog::Off, &mut time::Stamp::default(), &mut Vec::new()));
