@@ -204,6 +204,33 @@ fn grpc_refusals_are_trailers_only() {
     assert_eq!(gateway.logged("/dead/Do")["reason"], "upstream_unavailable");
 }
 
+/// `TE` concerns one connection, and `Connection` would have to name it there
+/// (RFC 9110 section 10.1.4).
+#[test]
+fn trailers_are_asked_for_over_http2_alone() {
+    for (protocol, te) in [
+        (AppProtocol::Http, &[][..]),
+        (AppProtocol::Http2, &["trailers"]),
+    ] {
+        let upstream = Upstream::start("a");
+        let gateway = scene(&upstream, protocol).start();
+        let http1 = Http1::get("/1")
+            .header("connection", "te")
+            .header("te", "trailers");
+        assert_eq!(http1.send(gateway.address).status, 200);
+        run(async {
+            let mut call = request("/2", "");
+            call.headers_mut().insert("te", "trailers".parse().unwrap());
+            let mut client = connect(gateway.address).await;
+            assert_eq!(client.send_request(call).await.unwrap().status(), 200);
+        });
+        for seen in upstream.wait(2) {
+            assert_eq!(seen.headers.all("te"), te, "{protocol:?} {}", seen.target);
+            assert_eq!(seen.headers.first("connection"), None);
+        }
+    }
+}
+
 /// A stream that is cut is reset, and the connection with the others goes on.
 #[test]
 fn a_cut_stream_is_reset_alone() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign_core::backend::{AppProtocol, BackendTls, Endpoint};
 use futures_util::future::Either;
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::{Request, Response, Uri, Version, uri};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -232,6 +232,8 @@ impl Drop for Stream {
 /// Origin form with `Host`, as requests come from [`countersign_core::prepare`].
 fn to_http1(request: &mut Request<Upload>) {
     *request.version_mut() = Version::HTTP_11;
+    // `Connection` would have to name it (RFC 9110 section 10.1.4).
+    request.headers_mut().remove(TE);
     if !request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
         // Said here, or hyper would take a GET to have no body.
         request
