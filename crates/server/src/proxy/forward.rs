@@ -24,11 +24,11 @@ use super::bounds::Bounds;
 use super::clock::Clock;
 use super::context::View;
 use super::exchange::Exchange;
-use super::mirror::{Original, mirror};
+use super::mirror::{Copies, Original, copies};
 use super::outbound;
 use super::send::{Answered, Sending};
 use super::tunnel;
-use super::upload::{Tee, Terms, Upload};
+use super::upload::{Terms, Upload};
 use super::upstream::Upstream;
 
 /// What holds for one request that goes to a backend.
@@ -57,10 +57,15 @@ pub(crate) async fn forward(
     let ready = found.and_then(|way| {
         exchange.chose(way.id);
         let upgrade = way.upgrade(prepared, &mut parts);
+        outbound::filter(&mut parts, &way.rule.filters)?;
+        let copies = match upgrade {
+            None => way.copies(&exchange, grant, prepared, &mut parts),
+            Some(_) => None,
+        };
         way.dress(&exchange, prepared, &mut parts)?;
-        Ok((way, upgrade))
+        Ok((way, upgrade, copies))
     });
-    let (way, upgrade) = match ready {
+    let (way, upgrade, copies) = match ready {
         Ok(ready) => ready,
         Err(denial) => {
             answer::drain(body, &parts);
@@ -68,7 +73,7 @@ pub(crate) async fn forward(
         }
     };
     exchange.identified(&parts.headers);
-    let tee = way.mirror(&exchange, grant, &parts, &body, upgrade.is_some());
+    let tee = copies.and_then(|copies| copies.start(!body.is_end_stream()));
     if let (Some(_), Some(protocol)) = (&upgrade, &prepared.upgrade) {
         outbound::upgrade(&mut parts, protocol);
     }
@@ -156,41 +161,41 @@ impl<'v> Way<'v> {
         (self.upstream.upgrades() && outbound::may_upgrade(protocol)).then_some(client)
     }
 
-    /// Makes it the request that the backend gets.
+    /// Makes it the request that the backend gets, out of what the filters of
+    /// the rule have left.
     fn dress(
         &self,
         exchange: &Exchange,
         prepared: &Prepared,
         parts: &mut Parts,
     ) -> Result<(), Denial> {
-        outbound::filter(parts, &self.rule.filters)?;
         outbound::filter(parts, &self.backend.filters)?;
         outbound::annotate(parts, prepared, self.listener, &exchange.context.random);
         parts.extensions.clear();
         Ok(())
     }
 
-    fn mirror(
+    /// Copies for the mirrors of rule and backend.
+    fn copies(
         &self,
         exchange: &Exchange,
         grant: &Grant<'_>,
-        parts: &Parts,
-        body: &Incoming,
-        upgrade: bool,
-    ) -> Option<Tee> {
+        prepared: &Prepared,
+        parts: &mut Parts,
+    ) -> Option<Copies> {
         let rules = [&self.rule.filters, &self.backend.filters];
         let mut mirrors = rules.into_iter().flat_map(|it| &it.mirrors).peekable();
-        if upgrade || mirrors.peek().is_none() {
-            return None;
-        }
+        mirrors.peek()?;
+        // One id for the request and its copies.
+        outbound::identify(parts, &exchange.context.random);
         let original = Original {
             parts,
-            has_body: !body.is_end_stream(),
+            prepared,
             listener: self.listener,
             requirements: &grant.requirements,
         };
         let connect = self.settings.timeouts.connect;
-        mirror(&exchange.context, self.view, mirrors, &original, connect)
+        copies(&exchange.context, self.view, mirrors, &original, connect)
     }
 
     fn terms(&self, prepared: &Prepared) -> Terms {

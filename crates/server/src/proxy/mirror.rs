@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign_core::Prepared;
 use countersign_core::authn::Credentials;
 use countersign_core::filter::Mirror;
 use countersign_core::headers::strip_identity;
@@ -19,28 +20,28 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::context::{Context, View};
+use super::outbound;
 use super::upload::{Tee, Upload};
 
 /// What copies of one request are made of.
 pub(crate) struct Original<'a> {
-    /// As the backend gets it.
+    /// As the filters of the rule have left it. What those of a backend add
+    /// is for that backend alone: its key, its name.
     pub(crate) parts: &'a Parts,
-    /// Whether a body follows.
-    pub(crate) has_body: bool,
+    pub(crate) prepared: &'a Prepared,
     pub(crate) listener: &'a Listener,
     /// Requirements that were looked at; they say where credentials stand.
     pub(crate) requirements: &'a [RequirementId],
 }
 
-/// Sends copies to those mirrors whose turn it is. A body is copied by the
-/// tee that is returned, as it passes; if it is too large, nothing is sent.
-pub(crate) fn mirror<'m>(
+/// Makes copies for those mirrors whose turn it is.
+pub(crate) fn copies<'m>(
     context: &Rc<Context>,
     view: &Rc<View>,
     mirrors: impl Iterator<Item = &'m Mirror>,
     original: &Original<'_>,
     connect: Duration,
-) -> Option<Tee> {
+) -> Option<Copies> {
     let chosen = mirrors.filter(|it| it.takes(context.random.word()));
     let targets: Vec<BackendId> = chosen.filter_map(|it| it.backend).collect();
     if targets.is_empty() {
@@ -50,25 +51,17 @@ pub(crate) fn mirror<'m>(
         context.copies.skipped.add(number(&targets));
         return None;
     }
-    let (tee, body) = if original.has_body {
-        let (tee, whole) = Tee::new(MOST_BYTES);
-        (Some(tee), Some(whole))
-    } else {
-        (None, None)
-    };
-    let copies = Copies {
+    Some(Copies {
         context: context.clone(),
         view: view.clone(),
-        parts: copy(original, view),
+        parts: copy(original, context, view),
         targets,
         connect,
-    };
-    spawn_local(copies.send(body));
-    tee
+    })
 }
 
-/// Copies on their way.
-struct Copies {
+/// Copies that are to be sent.
+pub(crate) struct Copies {
     context: Rc<Context>,
     view: Rc<View>,
     parts: Parts,
@@ -77,6 +70,19 @@ struct Copies {
 }
 
 impl Copies {
+    /// Sends them. A body is copied by the tee that is returned, as it
+    /// passes; if it is too large, nothing is sent.
+    pub(crate) fn start(self, has_body: bool) -> Option<Tee> {
+        let (tee, body) = if has_body {
+            let (tee, whole) = Tee::new(MOST_BYTES);
+            (Some(tee), Some(whole))
+        } else {
+            (None, None)
+        };
+        spawn_local(self.send(body));
+        tee
+    }
+
     async fn send(self, body: Option<oneshot::Receiver<Bytes>>) {
         self.context.mirrored.set(self.context.mirrored.get() + 1);
         let body = match body {
@@ -127,10 +133,11 @@ fn number(targets: &[BackendId]) -> u64 {
 }
 
 /// The request without anything that says who asks.
-fn copy(original: &Original<'_>, view: &View) -> Parts {
+fn copy(original: &Original<'_>, context: &Context, view: &View) -> Parts {
     let mut parts = original.parts.clone();
     parts.extensions.clear();
     let listener = original.listener;
+    outbound::annotate(&mut parts, original.prepared, listener, &context.random);
     let ids = original
         .requirements
         .iter()

@@ -35,12 +35,17 @@ pub(crate) fn annotate(
 ) {
     let trusted = listener.proxies.trusts(prepared.peer);
     headers::forward(&mut parts.headers, prepared.peer, prepared.scheme, trusted);
-    if !parts.headers.contains_key(&REQUEST_ID) {
-        parts.headers.insert(REQUEST_ID, random.request_id());
-    }
+    identify(parts, random);
     // The gateway itself has said, or says as soon as the body is wanted, that
     // the client may go on (RFC 9110 section 10.1.1).
     parts.headers.remove(EXPECT);
+}
+
+/// Gives the request an id, if it has none.
+pub(crate) fn identify(parts: &mut Parts, random: &Random) {
+    if !parts.headers.contains_key(&REQUEST_ID) {
+        parts.headers.insert(REQUEST_ID, random.request_id());
+    }
 }
 
 /// Asks the backend to switch protocols.

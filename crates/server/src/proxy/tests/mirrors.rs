@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use countersign_core::backend::AppProtocol;
-use countersign_core::filter::Mirror;
+use countersign_core::filter::{HeaderEdits, Mirror, PathEdit, Rewrite};
 use countersign_testkit::client::Request;
 use countersign_testkit::mint::Key;
 use countersign_testkit::site::Reply;
 use countersign_testkit::upstream::Upstream;
+use http::HeaderValue;
 
 use super::scene::{Scene, claims};
 
@@ -76,6 +77,44 @@ fn a_mirror_gets_the_request_without_anything_that_says_who_asks() {
         assert_eq!(copy.headers.first(name), None, "{name}");
     }
     assert!(!String::from_utf8_lossy(&copy.head).contains(token.split_at(20).0));
+}
+
+/// What a backend's own filters add, say a key for its API, is for nobody else.
+#[test]
+fn a_mirror_gets_nothing_that_is_meant_for_the_backend_alone() {
+    let pair = Pair::start();
+    let mut scene = pair.scene();
+    let set = |name: &'static str| HeaderEdits {
+        set: Box::new([(name.parse().unwrap(), HeaderValue::from_static("secret"))]),
+        ..HeaderEdits::default()
+    };
+    scene.filters().request_headers = set("x-of-the-rule");
+    let mirrors = scene.filters().mirrors.clone();
+    let own = &mut scene.rules[0].backends[0].filters;
+    own.request_headers = set("x-api-key");
+    own.rewrite = Some(Rewrite {
+        host: Some("backend.test".into()),
+        path: Some(PathEdit::Full("/key/secret".into())),
+    });
+    // One mirror of the rule and one of the backend.
+    own.mirrors = mirrors;
+    let gateway = scene.start();
+    let post = Request::new("POST", "/a?b").body("x");
+    assert_eq!(post.send(gateway.address).status, 200);
+    let real = &pair.upstream.wait(1)[0];
+    assert_eq!(real.target, "/key/secret?b");
+    assert_eq!(real.headers.all("x-api-key"), ["secret"]);
+    assert_eq!(real.headers.all("host"), ["backend.test"]);
+    for copy in pair.mirror.wait(2) {
+        assert_eq!((&*copy.target, &*copy.body), ("/a?b", &b"x"[..]));
+        assert_eq!(copy.headers.all("x-api-key"), [""; 0]);
+        assert_eq!(copy.headers.all("host"), ["localhost"]);
+        assert_eq!(copy.headers.all("x-of-the-rule"), ["secret"]);
+        for told in ["x-request-id", "x-forwarded-for", "x-forwarded-proto"] {
+            assert_eq!(copy.headers.all(told), real.headers.all(told), "{told}");
+            assert_eq!(copy.headers.all(told).len(), 1, "{told}");
+        }
+    }
 }
 
 #[test]
