@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use smallvec::SmallVec;
 
@@ -67,11 +67,38 @@ pub fn strip_response_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove("proxy-authentication-info");
 }
 
-/// Takes off every header that only the gateway may set, in every spelling
-/// that a backend could take for it (decision T7).
+/// Takes off every header that only a gateway may set, in every spelling that a
+/// backend could take for it: those that claims are copied to (decision T7),
+/// and what Istio's gateways say about a client's certificate and to each other.
 pub fn strip_identity(headers: &mut HeaderMap, identity: &IdentityHeaders) {
-    if !identity.is_empty() {
-        remove_if(headers, |name| identity.contains(name));
+    remove_if(headers, |name| identity.contains(name) || is_mesh(name));
+}
+
+/// Whether a value begins or ends in white space. HTTP/1 parsers take it off;
+/// over HTTP/2 such a value is malformed (RFC 9113 section 8.2.1), and to let
+/// it pass would be to match one text and forward another.
+pub fn has_padded_value(headers: &HeaderMap) -> bool {
+    let blank = |it: Option<&u8>| matches!(it, Some(b' ' | b'\t'));
+    headers.values().any(|value| {
+        let bytes = value.as_bytes();
+        blank(bytes.first()) || blank(bytes.last())
+    })
+}
+
+/// Makes one line of several `Cookie` lines, which HTTP/2 allows and nothing
+/// else does (RFC 9113 section 8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
+        return;
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for line in std::iter::once(second).chain(lines) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(line.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::try_from(joined) {
+        headers.insert(COOKIE, joined);
     }
 }
 
@@ -82,8 +109,11 @@ pub fn strip_identity(headers: &mut HeaderMap, identity: &IdentityHeaders) {
 pub fn filter_trailers(trailers: &mut HeaderMap, identity: &IdentityHeaders) {
     if !trailers.is_empty() {
         remove_if(trailers, |name| {
-            is_essential(name) || is_header_only(name) || identity.contains(name)
+            is_essential(name) || is_header_only(name) || is_mesh(name) || identity.contains(name)
         });
+        if has_padded_value(trailers) {
+            trailers.clear();
+        }
     }
 }
 
@@ -162,6 +192,21 @@ fn remove_if(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// What an Istio gateway tells its backends: who holds a client certificate,
+/// and how Envoys treat a request among themselves.
+fn is_mesh(name: &str) -> bool {
+    let is = |wanted: &str, name: &str| {
+        let fold = |it: u8| if it == b'_' { b'-' } else { it };
+        wanted.bytes().eq(name.bytes().map(fold))
+    };
+    name.len() >= MESH_PREFIX.len()
+        && name.starts_with('x')
+        && (is(CLIENT_CERTIFICATE, name)
+            || name
+                .get(..MESH_PREFIX.len())
+                .is_some_and(|it| is(MESH_PREFIX, it)))
+}
+
 /// What a peer's `Connection` cannot take from a message.
 fn is_essential(name: &str) -> bool {
     let starts = |prefix| name.starts_with(prefix);
@@ -223,6 +268,9 @@ fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> Vec<u8> {
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+const CLIENT_CERTIFICATE: &str = "x-forwarded-client-cert";
+const MESH_PREFIX: &str = "x-envoy-";
 
 /// What goes whether `Connection` names it or not.
 const HOP_BY_HOP: [HeaderName; 6] = [

@@ -58,7 +58,7 @@ pub struct Listener {
 /// `-` or `_` (decision T7).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdentityHeaders {
-    /// Folded names: lower case, `-` for `_`. Sorted.
+    /// Folded names: lower case, `-` for every symbol. Sorted.
     folded: Box<[Box<str>]>,
 }
 
@@ -67,13 +67,24 @@ impl IdentityHeaders {
     pub fn new<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> IdentityHeaders {
         let mut folded: Vec<Box<str>> = names
             .into_iter()
-            .map(|name| name.as_str().replace('_', "-").into())
+            .map(|name| {
+                name.as_str()
+                    .bytes()
+                    .map(|it| char::from(fold(it)))
+                    .collect::<String>()
+                    .into()
+            })
             .collect();
         folded.sort_unstable();
         folded.dedup();
         IdentityHeaders {
             folded: folded.into(),
         }
+    }
+
+    /// The names, lower case and with `-` for every symbol.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.folded.iter().map(|it| &**it)
     }
 
     /// Whether no rule sets a header.
@@ -89,11 +100,12 @@ impl IdentityHeaders {
     }
 }
 
+/// What servers that hand headers on as variables make one of: every symbol.
 fn fold(byte: u8) -> u8 {
-    if byte == b'_' {
-        b'-'
-    } else {
+    if byte.is_ascii_alphanumeric() {
         byte.to_ascii_lowercase()
+    } else {
+        b'-'
     }
 }
 
@@ -104,7 +116,13 @@ mod tests {
     #[test]
     fn identity_headers_in_every_spelling() {
         let names = IdentityHeaders::new([&HeaderName::from_static("x-user_id")]);
-        for name in ["x-user-id", "X_USER_ID", "x_user-id", "X-User-ID"] {
+        for name in [
+            "x-user-id",
+            "X_USER_ID",
+            "x_user-id",
+            "X-User-ID",
+            "x.user.id",
+        ] {
             assert!(names.contains(name), "{name}");
         }
         for name in ["x-user", "x-user-idx", "xuser-id", ""] {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri, Version};
 
 use crate::decide::Denial;
 use crate::headers;
@@ -43,6 +43,13 @@ pub fn prepare(
     parts: &mut Parts,
 ) -> Result<Prepared, Denial> {
     check_target(parts)?;
+    if headers::has_padded_value(&parts.headers) {
+        let detail = "a header value begins or ends with white space";
+        return Err(Denial::because(Reason::BadRequest, detail));
+    }
+    if parts.version == Version::HTTP_2 {
+        headers::join_cookies(&mut parts.headers);
+    }
     let authority = authority(parts)?;
     let host: Box<str> = host::canonical(&authority).into();
     let (id, listener) = find_listener(snap, arrival, &host)?;
@@ -104,6 +111,10 @@ fn authority(parts: &mut Parts) -> Result<Box<str>, Denial> {
         ),
         None => None,
     };
+    if stated.is_none() && parts.version == Version::HTTP_11 {
+        // RFC 9112 section 3.2: also where the target names a host.
+        return Err(bad("no Host header"));
+    }
     let target = parts.uri.authority().map(http::uri::Authority::as_str);
     let authority = target.or(stated).ok_or_else(|| bad("no Host header"))?;
     let valid = |text| headers::valid_authority(text);

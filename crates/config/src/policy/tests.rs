@@ -299,6 +299,21 @@ fn istio_places_keys_and_presence() {
 }
 
 #[test]
+fn empty_lists_of_places_are_no_places() {
+    let rule =
+        "{jwtRules: [{issuer: x, jwks: KEYS, fromHeaders: [], fromParams: [], fromCookies: null}]}";
+    let load = load(&authentication("r", "apps", rule));
+    let id = load
+        .policies
+        .istio(&key("apps"))
+        .map_or(99, |it| it.0 as usize);
+    let [rule] = load.policies.requirements[id].rules() else {
+        panic!("one rule")
+    };
+    assert_eq!(rule.sources[..], Source::defaults());
+}
+
+#[test]
 fn istio_mistakes_are_named() {
     for (spec, said) in [
         ("{jwtRules: [{}]}", "neither an issuer nor keys"),

@@ -60,23 +60,28 @@ fn in_header<'r>(
     }
 }
 
-/// The token behind a prefix and any spaces after it. An `Authorization`
+/// The token behind a prefix and any white space after it. An `Authorization`
 /// scheme is compared without regard to case (RFC 9110 section 11.1, decision
-/// T2); any other prefix stands as configured, at the start.
+/// T2), and a tab after it is taken for a space, as some servers do; any other
+/// prefix stands as configured, at the start.
 fn after_prefix<'v>(value: &'v str, prefix: &str, authorization: bool) -> Option<&'v str> {
-    if authorization && prefix.ends_with(' ') {
-        let (scheme, rest) = value.split_at_checked(prefix.len())?;
-        return scheme
-            .eq_ignore_ascii_case(prefix)
-            .then(|| rest.trim_start_matches(' '));
-    }
-    let rest = value.strip_prefix(prefix)?;
+    let scheme = prefix.strip_suffix(' ').filter(|_| authorization);
+    let rest = match scheme {
+        Some(scheme) => {
+            let (given, rest) = value.split_at_checked(scheme.len())?;
+            let ends = given.eq_ignore_ascii_case(scheme) && rest.starts_with(BLANKS);
+            ends.then_some(rest)?
+        }
+        None => value.strip_prefix(prefix)?,
+    };
     Some(if prefix.is_empty() {
         rest
     } else {
-        rest.trim_start_matches(' ')
+        rest.trim_start_matches(BLANKS)
     })
 }
+
+const BLANKS: [char; 2] = [' ', '\t'];
 
 fn in_query<'r>(query: Option<&'r str>, wanted: &str, push: &mut dyn FnMut(Option<Cow<'r, str>>)) {
     for pair in query.unwrap_or_default().split('&') {

@@ -130,8 +130,11 @@ pub fn claim_header_value(value: &Value) -> Result<Option<HeaderValue>, Reason> 
                 "false"
             })));
         }
-        Value::String(text) if text.is_empty() => return Ok(None),
-        Value::String(text) => return header_value(text.as_bytes()).map(Some),
+        Value::String(text) => match text.trim_matches([' ', '\t']) {
+            // White space around a value is no part of it on the wire.
+            "" => return Ok(None),
+            text => return header_value(text.as_bytes()).map(Some),
+        },
         Value::Number(number) => number.to_string(),
         Value::List(_) | Value::Object(_) => STANDARD.encode(value.to_json()),
     };

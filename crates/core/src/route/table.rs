@@ -79,23 +79,22 @@ impl RouteTable {
     }
 
     /// The rule of a request: that of the first entry, by precedence, that
-    /// matches it. Allocates nothing, but for a regular expression over a
-    /// repeated header or an escaped query parameter.
+    /// matches it. The narrowest hostname that covers the host decides alone:
+    /// what its routes do not take is not handed down to a wider hostname's,
+    /// as in Envoy's virtual hosts. Allocates nothing, but for a regular
+    /// expression over a repeated header or an escaped query parameter.
     pub fn find(&self, request: &RouteQuery<'_>) -> Option<Hit> {
-        let host = self.exact.get(request.host);
-        // Narrower names come first, so the first host with a match has the best one.
-        host.and_then(|paths| paths.find(&self.entries, request))
-            .or_else(|| {
-                suffixes(request.host)
-                    .take_while(|_| !self.wildcards.is_empty())
-                    .filter_map(|suffix| self.wildcards.get(suffix))
-                    .find_map(|paths| paths.find(&self.entries, request))
-            })
-            .or_else(|| self.any.find(&self.entries, request))
-            .map(|entry| Hit {
-                rule: entry.rule,
-                jwt: entry.jwt,
-            })
+        let wildcard = || {
+            suffixes(request.host)
+                .take_while(|_| !self.wildcards.is_empty())
+                .find_map(|suffix| self.wildcards.get(suffix))
+        };
+        let paths = self.exact.get(request.host).or_else(wildcard);
+        let entry = paths.unwrap_or(&self.any).find(&self.entries, request)?;
+        Some(Hit {
+            rule: entry.rule,
+            jwt: entry.jwt,
+        })
     }
 
     /// All entries, by precedence.

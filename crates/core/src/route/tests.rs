@@ -131,7 +131,7 @@ fn the_narrower_path_wins() {
 }
 
 #[test]
-fn the_narrower_host_wins_and_falls_back() {
+fn the_narrowest_host_decides_alone() {
     let routes = table(vec![
         ("", on(prefix("/"))),
         ("*.test", on(prefix("/long/path"))),
@@ -141,26 +141,22 @@ fn the_narrower_host_wins_and_falls_back() {
         ("b.test", on(exact("/"))),
     ]);
     for (target, want) in [
-        ("a.b.test/y", 4),
-        ("a.b.test/x", 3),
-        ("a.b.test/long/path", 1),
-        ("a.b.test/", 2),
-        ("c.a.b.test/x", 3),
-        ("b.test/", 5),
-        ("b.test/x", 2),
-        ("test/x", 0),
-        ("other/long/path", 0),
-        (".b.test/x", 2),
-        (".test/x", 0),
-        ("a.btest/x", 0),
-        ("[::1]/x", 0),
-        ("127.0.0.1/x", 0),
+        ("a.b.test/y", Some(4)),
+        ("a.b.test/x", None),
+        ("a.b.test/long/path", None),
+        ("a.b.test/", None),
+        ("c.a.b.test/x", Some(3)),
+        ("b.test/", Some(5)),
+        ("b.test/x", None),
+        ("test/x", Some(0)),
+        ("other/long/path", Some(0)),
+        (".b.test/x", Some(2)),
+        (".test/x", Some(0)),
+        ("a.btest/x", Some(0)),
+        ("[::1]/x", Some(0)),
+        ("127.0.0.1/x", Some(0)),
     ] {
-        assert_eq!(
-            find(&routes, &format!("GET {target}")),
-            Some(want),
-            "{target}"
-        );
+        assert_eq!(find(&routes, &format!("GET {target}")), want, "{target}");
     }
 }
 
@@ -458,9 +454,13 @@ fn by_scan<'e>(entries: &'e [RouteEntry], request: &RouteQuery<'_>) -> Option<&'
         PathMatch::Regex(it) => (2, it.as_str().len(), 0),
         PathMatch::Prefix(_) => (1, 0, 0),
     };
+    let hosts = entries.iter().map(|entry| &entry.host);
+    let narrowest = hosts
+        .filter(|host| host.matches(request.host))
+        .max_by_key(|host| host.specificity())?;
     let matching = entries
         .iter()
-        .filter(|entry| entry.host.matches(request.host) && entry.matches.matches(request));
+        .filter(|entry| entry.host == *narrowest && entry.matches.matches(request));
     // `min_by_key` keeps the first of equals.
     matching.min_by_key(|entry| {
         let it = &entry.matches;

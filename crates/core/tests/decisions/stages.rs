@@ -304,3 +304,54 @@ fn streams_end_with_the_first_token_to_expire() {
     assert_eq!(grant.ends, Some(UnixTime(NOW + 30 + 60)));
     assert_eq!(grant.accepted.len(), 2);
 }
+
+#[test]
+fn padded_values_are_refused_and_split_cookies_are_one() {
+    let world = World::istio(vec![rule(0, [Source::Cookie("c".into())])]);
+    let (good, forged) = (alpha_token("alice"), beta_token("alice"));
+    let first = format!("c={good}");
+    let h2 = |headers: &[(&str, &str)]| world.ask(get("/", headers).version(http::Version::HTTP_2));
+    let joined = h2(&[("cookie", "a=1"), ("cookie", &first), ("cookie", "b=2")]);
+    assert_eq!(joined.upstream("cookie"), [format!("a=1; {first}; b=2")]);
+    assert_eq!(
+        h2(&[("cookie", "a=1"), ("cookie", &format!("c={forged}"))]).status,
+        401
+    );
+    for padded in [" Bearer x", "\tBearer x", "x ", "x\t", " "] {
+        assert_eq!(
+            h2(&[("authorization", padded)]).brief(),
+            (400, "bad request")
+        );
+    }
+    assert_eq!(h2(&[("x-empty", "")]).status, 200);
+}
+
+#[test]
+fn what_gateways_tell_their_backends_is_not_taken_from_strangers() {
+    let world = World::istio(vec![rule(0, defaults())]);
+    let said = [
+        ("x-forwarded-client-cert", "URI=spiffe://admin"),
+        ("X_Forwarded_Client_Cert", "URI=spiffe://admin"),
+        ("x-envoy-external-address", "10.0.0.1"),
+        ("x_envoy_internal", "true"),
+        ("x-envoys", "kept"),
+        ("x-forwarded-host", "kept"),
+    ];
+    let answer = world.get("/", &said);
+    for (name, value) in said {
+        let kept = if value == "kept" { vec![value] } else { vec![] };
+        assert_eq!(answer.upstream(name), kept, "{name}");
+    }
+}
+
+#[test]
+fn an_absolute_target_does_not_make_up_for_a_missing_host() {
+    let world = World::istio(vec![rule(0, defaults())]);
+    let absolute = || http::Request::builder().uri("http://h.test/a");
+    assert_eq!(world.ask(absolute()).status, 400);
+    assert_eq!(world.ask(absolute().header("host", "h.test")).status, 200);
+    assert_eq!(
+        world.ask(absolute().version(http::Version::HTTP_2)).status,
+        200
+    );
+}

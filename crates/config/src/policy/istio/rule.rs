@@ -52,9 +52,6 @@ pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> 
     let headers = fields.list("fromHeaders", from_header);
     let params = fields.list("fromParams", string);
     let cookies = fields.list("fromCookies", string);
-    let named = ["fromHeaders", "fromParams", "fromCookies"]
-        .iter()
-        .any(|name| fields.has(name));
     let payload_header = fields.optional("outputPayloadToHeader", output_header);
     let claim_headers = fields.list("outputClaimToHeaders", output_claim);
     let forward = fields
@@ -71,13 +68,13 @@ pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> 
         .optional("presence", choice(PRESENCE))
         .unwrap_or(false);
     fields.finish();
-    let sources: Vec<Source> = if named {
-        let params = params.iter().map(|name| Source::Query((&**name).into()));
-        let cookies = cookies.iter().map(|name| Source::Cookie((&**name).into()));
-        headers.into_iter().chain(params).chain(cookies).collect()
-    } else {
-        Source::defaults().into()
-    };
+    let params = params.iter().map(|name| Source::Query((&**name).into()));
+    let cookies = cookies.iter().map(|name| Source::Cookie((&**name).into()));
+    let mut sources: Vec<Source> = headers.into_iter().chain(params).chain(cookies).collect();
+    if sources.is_empty() {
+        // An empty list says as much as an absent one.
+        sources = Source::defaults().into();
+    }
     Some(JwtRule {
         issuer,
         audiences,
