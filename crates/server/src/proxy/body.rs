@@ -13,8 +13,9 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::bounds::Bounds;
-use super::exchange::{Cut, Exchange};
-use super::upload::Fault;
+use super::cut::Cut;
+use super::exchange::Exchange;
+use super::progress::Fault;
 use super::upstream::Lease;
 
 /// The body of an answer.

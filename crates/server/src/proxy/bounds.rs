@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::clock::Clock;
 use super::context::Plan;
-use super::exchange::Cut;
+use super::cut::Cut;
 
 /// See the module.
 #[derive(Clone)]

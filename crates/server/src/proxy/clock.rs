@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::upload::Progress;
+use super::progress::Progress;
 
 /// The bounds of one exchange.
 ///

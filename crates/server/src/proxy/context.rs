@@ -3,17 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use countersign_core::Snapshot;
 use countersign_core::id::ListenerId;
 use countersign_core::listener::IdentityHeaders;
 use countersign_runtime::{Counter, Handle, Metrics, Running, Shard};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
 
 use super::facts::Tokens;
 use super::random::Random;
+use super::reign::Reign;
 use super::upstream::{Pools, Upstreams};
 use crate::access_log::{Lines, Sink};
 
@@ -68,13 +66,6 @@ pub(crate) struct Plan {
     /// By listener, for those who outlive the view.
     identities: Box<[Rc<IdentityHeaders>]>,
     pub(crate) reign: Reign,
-}
-
-/// How long a configuration is in force.
-#[derive(Default)]
-pub(crate) struct Reign {
-    ended: Cell<Option<Instant>>,
-    over: Notify,
 }
 
 impl Context {
@@ -149,36 +140,5 @@ impl Plan {
     pub(crate) fn identity(&self, listener: ListenerId) -> Rc<IdentityHeaders> {
         let index = usize::try_from(listener.0).unwrap_or(usize::MAX);
         self.identities.get(index).cloned().unwrap_or_default()
-    }
-}
-
-impl Reign {
-    fn end(&self) {
-        self.ended.set(Some(Instant::now()));
-        self.over.notify_waiters();
-    }
-
-    /// Comes when what began under a configuration that was replaced must end
-    /// (decision P12).
-    pub(crate) async fn over(&self, grace: Duration) {
-        loop {
-            let over = self.over.notified();
-            match self.ended.get() {
-                Some(at) => return sleep_until(at + grace).await,
-                None => over.await,
-            }
-        }
-    }
-
-    /// Whether that has come.
-    pub(crate) fn is_over(&self, now: Instant, grace: Duration) -> bool {
-        self.ended
-            .get()
-            .is_some_and(|at| now.duration_since(at) >= grace)
-    }
-
-    /// Whether the configuration was replaced.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.get().is_some()
     }
 }

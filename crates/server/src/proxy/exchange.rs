@@ -22,7 +22,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Vers
 use tokio::time::Instant;
 
 use super::context::{Context, View};
-use super::upload::{Fault, Progress};
+use super::cut::Cut;
+use super::progress::{Fault, Progress};
 use crate::access_log::Entry;
 use crate::connection::Connection;
 
@@ -71,23 +72,6 @@ struct Outcome {
     detail: Box<str>,
     cut: Option<Cut>,
     complete: bool,
-}
-
-/// What kept an exchange from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// The client went away.
-    Client,
-    /// The backend broke off.
-    Upstream,
-    /// The token that opened the stream lapsed (decision P12).
-    Token,
-    /// The whole exchange took longer than the route allows.
-    Timeout,
-    /// A new configuration or a shutdown ended it.
-    Drain,
-    /// The client's body went wrong after the answer had begun.
-    Upload,
 }
 
 /// Ids that the log repeats.
@@ -293,19 +277,6 @@ impl Drop for Exchange {
         };
         self.context.shard.count(&labels, took);
         self.log(status, reason, took);
-    }
-}
-
-impl Cut {
-    fn code(self) -> &'static str {
-        match self {
-            Cut::Client => "client",
-            Cut::Upstream => "upstream",
-            Cut::Token => "token",
-            Cut::Timeout => "timeout",
-            Cut::Drain => "drain",
-            Cut::Upload => "upload",
-        }
     }
 }
 

@@ -9,7 +9,8 @@ use hyper::body::Incoming;
 
 use super::clock::Clock;
 use super::exchange::Exchange;
-use super::upload::{Fault, Upload};
+use super::progress::Fault;
+use super::upload::Upload;
 use super::upstream::{Lease, Upstream};
 
 /// How a request is sent.

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 
 use super::body::Body;
 use super::bounds::Bounds;
-use super::exchange::{Cut, Exchange};
+use super::cut::Cut;
+use super::exchange::Exchange;
 use super::upstream::Lease;
 
 /// Answers 101 as the backend did, and splices the two connections.

@@ -1,7 +1,6 @@
 //! A request's body on its way to the backend: counted, bounded, cleaned of
 //! trailers that nobody may send, copied for mirrors where there are any.
 
-use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,6 +14,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::progress::{Fault, Progress};
 
 /// A body as a backend connection sends it.
 #[derive(Debug)]
@@ -36,29 +37,6 @@ pub(crate) struct Stream {
     stall: Option<Pin<Box<Sleep>>>,
     identity: Rc<IdentityHeaders>,
     tee: Option<Tee>,
-}
-
-/// How far a client's body has come, for those who wait for the answer to it.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    received: Cell<u64>,
-    ended: Cell<Option<Instant>>,
-    /// Last time that a piece was taken.
-    moved: Cell<Instant>,
-    /// It is the client that we wait for, not the backend.
-    waiting: Cell<bool>,
-    fault: Cell<Option<Fault>>,
-}
-
-/// Why a body did not come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// More bytes than the listener takes.
-    TooLarge,
-    /// The client fell silent.
-    Stalled,
-    /// The client broke off.
-    Gone,
 }
 
 /// What the backend connection is told when a body ends by a [`Fault`].
@@ -88,13 +66,7 @@ pub(crate) struct Terms {
 impl Upload {
     /// A client's body, which has not ended yet.
     pub(crate) fn stream(body: Incoming, terms: Terms, tee: Option<Tee>) -> (Upload, Rc<Progress>) {
-        let progress = Rc::new(Progress {
-            received: Cell::new(0),
-            ended: Cell::new(None),
-            moved: Cell::new(Instant::now()),
-            waiting: Cell::new(false),
-            fault: Cell::new(None),
-        });
+        let progress = Progress::new();
         let stream = Stream {
             body,
             progress: progress.clone(),
@@ -110,29 +82,6 @@ impl Upload {
     /// Nothing, or nothing that is gone once it was sent.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Upload::Empty)
-    }
-}
-
-impl Progress {
-    /// Bytes so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received.get()
-    }
-
-    /// What went wrong on the client's side.
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        self.fault.get()
-    }
-
-    /// Since when it is the backend that keeps everybody waiting: the end of
-    /// the body, or the last piece that the backend took. `now` while it is
-    /// the client's turn.
-    pub(crate) fn backend_since(&self, now: Instant) -> Instant {
-        match self.ended.get() {
-            Some(at) => at,
-            None if self.waiting.get() => now,
-            None => self.moved.get(),
-        }
     }
 }
 
@@ -155,7 +104,7 @@ impl Stream {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Pending => {
-                self.progress.waiting.set(true);
+                self.progress.waits();
                 self.poll_stall(cx)
                     .map(|()| Some(Err(self.fail(Fault::Stalled))))
             }
@@ -165,8 +114,7 @@ impl Stream {
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(Fault::Gone)))),
             Poll::Ready(Some(Ok(frame))) => {
-                self.progress.waiting.set(false);
-                self.progress.moved.set(Instant::now());
+                self.progress.moves();
                 Poll::Ready(Some(self.pass(frame)))
             }
         }
@@ -179,9 +127,7 @@ impl Stream {
                 return Err(self.fail(Fault::TooLarge));
             };
             self.left = left;
-            self.progress
-                .received
-                .set(self.progress.received.get() + size);
+            self.progress.passes(size);
             self.copy(data);
         }
         if let Some(trailers) = frame.trailers_mut() {
@@ -205,10 +151,7 @@ impl Stream {
     }
 
     fn end(&mut self) {
-        self.progress.waiting.set(false);
-        if self.progress.ended.get().is_none() {
-            self.progress.ended.set(Some(Instant::now()));
-        }
+        self.progress.ends();
         if let Some(tee) = self.tee.take() {
             // Nobody waits for it where the request failed meanwhile.
             let _unwanted = tee.whole.send(tee.copy.into());
@@ -217,7 +160,7 @@ impl Stream {
 
     fn fail(&mut self, fault: Fault) -> Aborted {
         self.tee = None;
-        self.progress.fault.set(Some(fault));
+        self.progress.fails(fault);
         Aborted(fault)
     }
 
@@ -225,7 +168,7 @@ impl Stream {
     /// only when it runs out, not with every piece.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let due = self.progress.moved.get() + self.idle;
+            let due = self.progress.moved() + self.idle;
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if stall.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
