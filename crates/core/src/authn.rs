@@ -1,6 +1,7 @@
 //! Token requirements: where tokens are looked for, which rules may accept
 //! them, and what becomes of their claims.
 
+mod detail;
 mod evaluate;
 mod find;
 mod output;

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::authn::{Accepted, Edits, Evaluation, Family, Step, one_identity};
 use crate::facts::{Facts, Need};
-use crate::id::RequirementId;
+use crate::id::{RequirementId, RuleId};
 use crate::listener::Listener;
 use crate::origin::Origin;
 use crate::reason::{Challenge, Reason};
@@ -95,6 +95,8 @@ pub struct Denial {
     pub reason: Reason,
     /// The rule that caused it, where one did.
     pub origin: Option<Arc<Origin>>,
+    /// The route rule that the lookup had found by then: what was asked for.
+    pub route: Option<RuleId>,
     /// `WWW-Authenticate`, where one is due.
     pub challenge: Option<Box<str>>,
     /// More for the log; never a token.
@@ -107,6 +109,7 @@ impl Denial {
         Denial {
             reason,
             origin: None,
+            route: None,
             challenge: None,
             detail: detail.into(),
         }
@@ -117,6 +120,7 @@ impl Denial {
         Denial {
             reason,
             origin: Some(origin),
+            route: None,
             challenge,
             detail: "".into(),
         }
@@ -186,7 +190,10 @@ pub fn decide_with<'r, 's, F: Facts + ?Sized, R: Record>(
             Outcome::Allow(grant)
         }
         Err(Halt::Need(need)) => Outcome::Need(need),
-        Err(Halt::Deny(denial)) => deny(*denial, rec),
+        Err(Halt::Deny(mut denial)) => {
+            denial.route = progress.hit.map(|hit| hit.rule);
+            deny(*denial, rec)
+        }
     }
 }
 
@@ -300,7 +307,11 @@ impl<'r> Progress<'r> {
             .run(requirement, req, &snap.providers, facts, now, rec)
         {
             Step::Need(need) => Err(Halt::Need(need)),
-            Step::Refuse(reason, origin) => Err(Denial::by(reason, origin, req).into()),
+            Step::Refuse(reason, origin, detail) => {
+                let mut denial = Denial::by(reason, origin, req);
+                denial.detail = detail.into();
+                Err(denial.into())
+            }
             Step::Pass(accepted) => {
                 let origin = || requirement.origin.clone();
                 let edits = self.edits.add(requirement, &accepted);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use countersign_jose::{Claims, Token, TokenError, UnixTime, Verified};
 use smallvec::SmallVec;
 
+use super::detail::detail;
 use super::find::{Found, find};
 use super::{Family, Missing, Requirement, TokenRule};
 use crate::facts::{Facts, Keys, Need};
@@ -70,8 +71,8 @@ pub struct Evaluation<'r> {
 pub enum Step {
     /// All tokens passed, or none was needed.
     Pass(SmallVec<[Accepted; 2]>),
-    /// Refused, and the rule that caused it.
-    Refuse(Reason, Arc<Origin>),
+    /// Refused, the rule that caused it, and what the token says of itself.
+    Refuse(Reason, Arc<Origin>, String),
     /// A fact is missing.
     Need(Need),
 }
@@ -195,7 +196,9 @@ impl<'r> Evaluation<'r> {
                 requirement.origin.clone(),
             )
         });
-        Some(Step::Refuse(reason, origin))
+        let text = token.text.as_deref();
+        let detail = text.map_or_else(String::new, |text| detail(text, &reason));
+        Some(Step::Refuse(reason, origin, detail))
     }
 
     /// Of several rules' errors one is told that says more than "unknown
@@ -309,10 +312,14 @@ impl<'r> Evaluation<'r> {
         if let Some(rule) = wanting
             && !accepted.iter().any(is_required)
         {
-            return Step::Refuse(Reason::TokenMissing, rule.origin.clone());
+            return Step::Refuse(Reason::TokenMissing, rule.origin.clone(), String::new());
         }
         if accepted.is_empty() && requirement.missing == Missing::Refuse {
-            return Step::Refuse(Reason::TokenMissing, requirement.origin.clone());
+            return Step::Refuse(
+                Reason::TokenMissing,
+                requirement.origin.clone(),
+                String::new(),
+            );
         }
         Step::Pass(accepted)
     }

@@ -365,3 +365,51 @@ fn challenges_are_envoys() {
         Some(r#"Bearer realm="http://h.test""#.len() + 256)
     );
 }
+
+#[test]
+fn the_log_is_told_what_to_compare() {
+    let mut refusing = rule(0, defaults());
+    refusing.provider = countersign_core::ProviderId(0);
+    let mut world = World::strict(vec![refusing]);
+    let told = |world: &World, token: String| {
+        let answer = world.get("/", &[("authorization", &format!("Bearer {token}"))]);
+        assert_eq!(answer.denied_route.map(|it| it.0), Some(0));
+        assert!(answer.status >= 401 && !answer.body.contains('`'));
+        answer.detail
+    };
+    let mut other = claims("https://alpha.test/", "alice");
+    assert_eq!(
+        told(&world, alpha().token(&other)),
+        "the token's issuer is `https://alpha.test/`"
+    );
+    other["iss"] = json!("x".repeat(5000));
+    assert!(told(&world, alpha().token(&other)).len() < 300);
+    let mut old = claims(ALPHA, "alice");
+    old["exp"] = json!(NOW - 100);
+    assert_eq!(
+        told(&world, alpha().token(&old)),
+        format!("the token expired at {}", NOW - 100)
+    );
+    let foreign = told(&world, beta().token(&claims(ALPHA, "alice")));
+    assert_eq!(
+        foreign,
+        format!(
+            "the token's `kid` is `{}`, its `alg` ES256",
+            beta().kid().unwrap()
+        )
+    );
+    let mut providers = world.snap.providers.to_vec();
+    providers[0].expect.audiences = countersign_jose::Audiences::exact(["api"]);
+    world.snap.providers = providers.into();
+    let mut wrong = claims(ALPHA, "alice");
+    assert_eq!(
+        told(&world, alpha().token(&wrong)),
+        "the token names no audience"
+    );
+    wrong["aud"] = json!(["a", "b"]);
+    assert_eq!(
+        told(&world, alpha().token(&wrong)),
+        "the token is for `a`, `b`"
+    );
+    assert_eq!(told(&world, "rubbish".into()), "");
+}

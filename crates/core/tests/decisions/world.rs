@@ -217,6 +217,8 @@ impl World {
                     body: rule,
                     parts: Some(parts),
                     challenge: None,
+                    detail: String::new(),
+                    denied_route: None,
                     trace,
                 }
             }
@@ -296,6 +298,10 @@ pub struct Answer {
     /// Body of a refusal, or the rule's name.
     pub body: String,
     pub challenge: Option<String>,
+    /// What only the log is told.
+    pub detail: String,
+    /// The route that a refused request had found.
+    pub denied_route: Option<RuleId>,
     pub parts: Option<Parts>,
     pub trace: Trace,
 }
@@ -306,6 +312,8 @@ impl Answer {
             status: denial.reason.status().as_u16(),
             body: denial.reason.body().into_owned(),
             challenge: denial.challenge.map(Into::into),
+            detail: denial.detail.into(),
+            denied_route: denial.route,
             parts: None,
             trace,
         }
