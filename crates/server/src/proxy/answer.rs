@@ -152,7 +152,11 @@ fn respond(
 fn ends_connection(reason: &Reason) -> bool {
     matches!(
         reason,
-        Reason::BadRequest | Reason::ClientTimeout | Reason::HeadersTooLarge | Reason::BodyTooLarge
+        Reason::BadRequest
+            | Reason::ClientTimeout
+            | Reason::HeadersTooLarge
+            | Reason::BodyTooLarge
+            | Reason::TokenLapsed
     )
 }
 

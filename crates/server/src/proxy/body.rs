@@ -12,7 +12,7 @@ use http::Method;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Watch};
 use super::cut::Cut;
 use super::exchange::Exchange;
 use super::progress::Fault;
@@ -34,9 +34,7 @@ enum Source {
 struct Download {
     body: Incoming,
     lease: Lease,
-    bounds: Bounds,
-    /// Made when the backend is first waited for: most bodies are there at once.
-    watch: Option<Pin<Box<dyn Future<Output = Cut>>>>,
+    watch: Watch,
 }
 
 /// The answer will not come to its end: the connection closes or the stream is reset.
@@ -81,8 +79,7 @@ impl Body {
         let download = Box::new(Download {
             body,
             lease,
-            bounds,
-            watch: None,
+            watch: Watch::new(bounds),
         });
         Body {
             source: Source::Backend(download),
@@ -107,10 +104,8 @@ impl Body {
                 (Cut::Upstream, Some(Fault::TooLarge)) => (Cut::Upload, Some(Reason::BodyTooLarge)),
                 (Cut::Upstream, Some(Fault::Stalled)) => (Cut::Upload, Some(Reason::ClientTimeout)),
                 (Cut::Upstream, Some(Fault::Gone)) => (Cut::Client, None),
-                (Cut::Upstream, None) => (cut, Some(Reason::UpstreamReset)),
-                (Cut::Token, _) => (cut, Some(Reason::TokenLapsed)),
-                (Cut::Timeout, _) => (cut, Some(Reason::Timeout)),
-                (Cut::Client | Cut::Drain | Cut::Upload, _) => (cut, None),
+                (Cut::Upstream, Some(Fault::Cut(bound))) => (bound, bound.reason()),
+                _ => (cut, cut.reason()),
             };
             exchange.cut(cut, reason);
         }
@@ -130,16 +125,9 @@ impl Download {
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(Cut::Upstream))),
             Poll::Ready(Some(Ok(frame))) => {
-                Poll::Ready(Some(self.bounds.due().map_or(Ok(frame), Err)))
+                Poll::Ready(Some(self.watch.due().map_or(Ok(frame), Err)))
             }
-            Poll::Pending => {
-                let bounds = &self.bounds;
-                let watch = self.watch.get_or_insert_with(|| {
-                    let bounds = bounds.clone();
-                    Box::pin(async move { bounds.reached().await })
-                });
-                watch.as_mut().poll(cx).map(|cut| Some(Err(cut)))
-            }
+            Poll::Pending => self.watch.poll(cx).map(|cut| Some(Err(cut))),
         }
     }
 }

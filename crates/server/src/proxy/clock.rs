@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::progress::Progress;
 
@@ -68,36 +68,8 @@ impl Clock {
         self.request.is_some() || self.attempt.is_some()
     }
 
-    /// Comes when time is up; never where there is no bound.
-    pub(crate) async fn expired(&self) {
-        loop {
-            let now = Instant::now();
-            match self.due(now) {
-                Some(at) if at <= now => return,
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Whether time is up now.
-    pub(crate) fn is_expired(&self, now: Instant) -> bool {
-        self.due(now).is_some_and(|at| at <= now)
-    }
-
-    /// Runs `work` within the bounds; `None` when it took too long.
-    pub(crate) async fn within<F: Future>(&self, work: F) -> Option<F::Output> {
-        if !self.runs() {
-            return Some(work.await);
-        }
-        tokio::select! {
-            biased;
-            output = work => Some(output),
-            () = self.expired() => None,
-        }
-    }
-
-    fn due(&self, now: Instant) -> Option<Instant> {
+    /// When time will be up, as far as can be told now.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let due = |bound: &Bound| {
             let since = match &self.upload {
                 Some(upload) => upload.backend_since(now).max(bound.start),

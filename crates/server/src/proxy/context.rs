@@ -65,7 +65,7 @@ pub(crate) struct Plan {
     pub(crate) upstreams: Upstreams,
     /// By listener, for those who outlive the view.
     identities: Box<[Rc<IdentityHeaders>]>,
-    pub(crate) reign: Reign,
+    pub(crate) reign: Rc<Reign>,
 }
 
 impl Context {
@@ -132,7 +132,7 @@ impl Plan {
         Plan {
             upstreams: pools.upstreams(&snapshot.backends, random.word()),
             identities: identities.collect(),
-            reign: Reign::default(),
+            reign: Rc::default(),
         }
     }
 

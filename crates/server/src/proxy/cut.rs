@@ -1,5 +1,7 @@
 //! What ends an exchange before its end.
 
+use countersign_core::Reason;
+
 /// What kept an exchange from its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -27,6 +29,17 @@ impl Cut {
             Cut::Timeout => "timeout",
             Cut::Drain => "drain",
             Cut::Upload => "upload",
+        }
+    }
+
+    /// What becomes the reason of an answer that had begun; `None` where the
+    /// answer itself is to blame for nothing.
+    pub(crate) fn reason(self) -> Option<Reason> {
+        match self {
+            Cut::Upstream => Some(Reason::UpstreamReset),
+            Cut::Token => Some(Reason::TokenLapsed),
+            Cut::Timeout => Some(Reason::Timeout),
+            Cut::Client | Cut::Drain | Cut::Upload => None,
         }
     }
 }

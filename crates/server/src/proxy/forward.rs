@@ -1,13 +1,16 @@
 //! A granted request on its way to a backend, and the answer on its way back.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_config::compiled::SocketSettings;
+use countersign_core::authn::Accepted;
 use countersign_core::filter::Filters;
 use countersign_core::headers::strip_response_hop_by_hop;
 use countersign_core::id::BackendId;
 use countersign_core::listener::Listener;
+use countersign_core::origin::Origin;
 use countersign_core::route::{RouteRule, WeightedBackend};
 use countersign_core::{Denial, Grant, Prepared, Reason, UnixTime};
 use http::header::{HeaderMap, ORIGIN};
@@ -26,7 +29,7 @@ use super::context::View;
 use super::exchange::Exchange;
 use super::mirror::{Copies, Original, copies};
 use super::outbound;
-use super::send::{Answered, Sending};
+use super::send::{self, Answered, Sending};
 use super::tunnel;
 use super::upload::{Terms, Upload};
 use super::upstream::Upstream;
@@ -36,6 +39,7 @@ struct Way<'v> {
     view: &'v Rc<View>,
     settings: &'v SocketSettings,
     listener: &'v Listener,
+    grant: &'v Grant<'v>,
     rule: &'v RouteRule,
     backend: &'v WeightedBackend,
     id: BackendId,
@@ -53,13 +57,13 @@ pub(crate) async fn forward(
 ) -> Response<Body> {
     let cors = grant.rule.filters.cors.as_ref();
     let sharing = cors.map(|cors| (cors, parts.headers.get(ORIGIN).cloned()));
-    let found = Way::find(&exchange, view, grant.rule, prepared, &body);
+    let found = Way::find(&exchange, view, grant, prepared, &body);
     let ready = found.and_then(|way| {
         exchange.chose(way.id);
         let upgrade = way.upgrade(prepared, &mut parts);
         outbound::filter(&mut parts, &way.rule.filters)?;
         let copies = match upgrade {
-            None => way.copies(&exchange, grant, prepared, &mut parts),
+            None => way.copies(&exchange, prepared, &mut parts),
             Some(_) => None,
         };
         way.dress(&exchange, prepared, &mut parts)?;
@@ -77,10 +81,12 @@ pub(crate) async fn forward(
     if let (Some(_), Some(protocol)) = (&upgrade, &prepared.upgrade) {
         outbound::upgrade(&mut parts, protocol);
     }
+    let bounds = way.bounds();
     let (upload, progress) = if body.is_end_stream() {
         (Upload::Empty, None)
     } else {
-        let (upload, progress) = Upload::stream(body, way.terms(prepared), tee);
+        let terms = way.terms(prepared, bounds.clone());
+        let (upload, progress) = Upload::stream(body, terms, tee);
         (upload, Some(progress))
     };
     exchange.uploads(progress.clone());
@@ -89,20 +95,20 @@ pub(crate) async fn forward(
         upstream: way.upstream,
         upgrade: upgrade.is_some(),
         connect: way.settings.timeouts.connect,
-        clock: Clock::new(
+        bounds: bounds.with(Clock::new(
             exchange.start,
             timeouts.request,
             way.settings.timeouts.request,
             progress,
-        ),
+        )),
         attempt: timeouts.backend,
     };
     match sending
         .send(&mut exchange, Request::from_parts(parts, upload))
         .await
     {
-        Ok(answered) => way.answer(exchange, answered, upgrade, grant.ends, sharing),
-        Err(denial) => answer::refuse(exchange, &denial, sharing),
+        Ok(answered) => way.answer(exchange, answered, upgrade, sharing),
+        Err(denial) => way.refuse(exchange, denial, sharing),
     }
 }
 
@@ -111,10 +117,11 @@ impl<'v> Way<'v> {
     fn find(
         exchange: &Exchange,
         view: &'v Rc<View>,
-        rule: &'v RouteRule,
+        grant: &'v Grant<'v>,
         prepared: &Prepared,
         body: &Incoming,
     ) -> Result<Way<'v>, Denial> {
+        let rule = grant.rule;
         let settings = exchange.connection.settings(&view.running);
         let listener = view.snapshot().listener(prepared.listener);
         let (Some(settings), Some(listener)) = (settings, listener) else {
@@ -146,6 +153,7 @@ impl<'v> Way<'v> {
             view,
             settings,
             listener,
+            grant,
             rule,
             backend,
             id,
@@ -179,7 +187,6 @@ impl<'v> Way<'v> {
     fn copies(
         &self,
         exchange: &Exchange,
-        grant: &Grant<'_>,
         prepared: &Prepared,
         parts: &mut Parts,
     ) -> Option<Copies> {
@@ -192,16 +199,26 @@ impl<'v> Way<'v> {
             parts,
             prepared,
             listener: self.listener,
-            requirements: &grant.requirements,
+            requirements: &self.grant.requirements,
         };
         let connect = self.settings.timeouts.connect;
         copies(&exchange.context, self.view, mirrors, &original, connect)
     }
 
-    fn terms(&self, prepared: &Prepared) -> Terms {
+    fn bounds(&self) -> Bounds {
+        let ends = self
+            .grant
+            .ends
+            .filter(|_| !self.settings.streams_outlive_token);
+        let reign = self.view.plan.reign.clone();
+        Bounds::new(ends.and_then(moment), reign, self.settings.timeouts.drain)
+    }
+
+    fn terms(&self, prepared: &Prepared, bounds: Bounds) -> Terms {
         Terms {
             most: self.settings.limits.body_bytes,
             idle: self.settings.timeouts.idle,
+            bounds,
             identity: self.view.plan.identity(prepared.listener),
         }
     }
@@ -212,48 +229,63 @@ impl<'v> Way<'v> {
         mut exchange: Box<Exchange>,
         answered: Answered,
         upgrade: Option<OnUpgrade>,
-        ends: Option<UnixTime>,
         sharing: Sharing<'_>,
     ) -> Response<Body> {
         let Answered {
             response,
             lease,
-            clock,
+            bounds,
         } = answered;
-        let bounds = Bounds {
-            ends: ends
-                .filter(|_| !self.settings.streams_outlive_token)
-                .and_then(moment),
-            clock: clock.for_body(),
-            plan: self.view.plan.clone(),
-            drain: self.settings.timeouts.drain,
-        };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return match upgrade {
+            let refusal = match upgrade {
                 Some(client) => {
-                    // A tunnel is no answer that a timeout could wait for.
-                    let bounds = Bounds {
-                        clock: Clock::default(),
-                        ..bounds
-                    };
-                    tunnel::open(exchange, client, response, lease, bounds)
+                    let bounds = bounds.for_tunnel();
+                    match bounds.due() {
+                        None => return tunnel::open(exchange, client, response, lease, bounds),
+                        Some(cut) => send::late(cut, "no tunnel in time"),
+                    }
                 }
                 None => {
                     let detail = "it switched protocols without being asked";
-                    let denial = Denial::because(Reason::UpstreamReset, detail);
-                    answer::refuse(exchange, &denial, sharing)
+                    Denial::because(Reason::UpstreamReset, detail)
                 }
             };
+            return self.refuse(exchange, refusal, sharing);
         }
         let (head, body) = response.into_parts();
         let mut headers = head.headers;
         strip_response_hop_by_hop(&mut headers);
         self.edit_answer(&mut headers, sharing);
         exchange.answers(head.status, Reason::Ok);
-        let mut response = Response::new(Body::backend(exchange, body, lease, bounds));
+        let mut response = Response::new(Body::backend(exchange, body, lease, bounds.for_body()));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;
         response
+    }
+
+    /// Says no after all.
+    fn refuse(
+        &self,
+        exchange: Box<Exchange>,
+        mut denial: Denial,
+        sharing: Sharing<'_>,
+    ) -> Response<Body> {
+        if denial.reason == Reason::TokenLapsed {
+            denial.origin = self.first_to_lapse();
+        }
+        answer::refuse(exchange, &denial, sharing)
+    }
+
+    /// Whose token it is that lapses first.
+    fn first_to_lapse(&self) -> Option<Arc<Origin>> {
+        let lapses = |it: &Accepted| {
+            let provider = self.view.snapshot().provider(it.provider)?;
+            let expires = it.claims.expires()?;
+            Some((expires.saturating_add(provider.expect.skew), provider))
+        };
+        let tokens = self.grant.accepted.iter().filter_map(lapses);
+        let first = tokens.min_by_key(|(at, _)| *at);
+        first.map(|(_, provider)| provider.origin.clone())
     }
 
     fn edit_answer(&self, headers: &mut HeaderMap, sharing: Sharing<'_>) {

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
+use super::cut::Cut;
+
 /// How far a client's body has come, for those who wait for the answer to it.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -26,6 +28,8 @@ pub(crate) enum Fault {
     Stalled,
     /// The client broke off.
     Gone,
+    /// It went on for too long.
+    Cut(Cut),
 }
 
 impl Progress {

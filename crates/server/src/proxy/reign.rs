@@ -4,43 +4,35 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
 
 /// How long a configuration is in force.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Reign {
     ended: Cell<Option<Instant>>,
-    over: Notify,
+    replaced: Notify,
 }
 
 impl Reign {
     /// The configuration was replaced.
     pub(crate) fn end(&self) {
         self.ended.set(Some(Instant::now()));
-        self.over.notify_waiters();
+        self.replaced.notify_waiters();
     }
 
-    /// Comes when what began under a configuration that was replaced must end
-    /// (decision P12).
-    pub(crate) async fn over(&self, grace: Duration) {
-        loop {
-            let over = self.over.notified();
-            match self.ended.get() {
-                Some(at) => return sleep_until(at + grace).await,
-                None => over.await,
-            }
-        }
+    /// When what began under it must end, once it was replaced (decision P12).
+    pub(crate) fn over(&self, drain: Duration) -> Option<Instant> {
+        self.ended.get()?.checked_add(drain)
     }
 
-    /// Whether that has come.
-    pub(crate) fn is_over(&self, now: Instant, grace: Duration) -> bool {
-        self.ended
-            .get()
-            .is_some_and(|at| now.duration_since(at) >= grace)
-    }
-
-    /// Whether the configuration was replaced.
+    /// Whether it was replaced.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.get().is_some()
+    }
+
+    /// Comes when it is replaced, if that is still to come.
+    pub(crate) fn replaced(&self) -> Notified<'_> {
+        self.replaced.notified()
     }
 }

@@ -7,7 +7,8 @@ use countersign_core::{Denial, Reason};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
-use super::clock::Clock;
+use super::bounds::Bounds;
+use super::cut::Cut;
 use super::exchange::Exchange;
 use super::progress::Fault;
 use super::upload::Upload;
@@ -20,8 +21,8 @@ pub(crate) struct Sending<'a> {
     pub(crate) upgrade: bool,
     /// How long connecting may take.
     pub(crate) connect: Duration,
-    /// How long all of it may take.
-    pub(crate) clock: Clock,
+    /// What ends it before there is an answer.
+    pub(crate) bounds: Bounds,
     /// How long one attempt may take: `timeouts.backendRequest`.
     pub(crate) attempt: Option<Duration>,
 }
@@ -31,7 +32,7 @@ pub(crate) struct Answered {
     pub(crate) response: Response<Incoming>,
     pub(crate) lease: Lease,
     /// The bounds that still hold.
-    pub(crate) clock: Clock,
+    pub(crate) bounds: Bounds,
 }
 
 impl Sending<'_> {
@@ -46,7 +47,7 @@ impl Sending<'_> {
     ) -> Result<Answered, Denial> {
         let mut fresh = false;
         loop {
-            let clock = self.clock.attempt(self.attempt);
+            let bounds = self.bounds.attempt(self.attempt);
             let ready = if fresh {
                 None
             } else {
@@ -55,7 +56,7 @@ impl Sending<'_> {
             let mut lease = match ready {
                 Some(lease) => lease,
                 // Boxed: TLS takes much room that most requests have no use for.
-                None => Box::pin(self.connect(&clock, fresh)).await?,
+                None => Box::pin(self.connect(&bounds, fresh)).await?,
             };
             exchange.sends(lease.label());
             let spare = if lease.reused && !fresh {
@@ -63,16 +64,16 @@ impl Sending<'_> {
             } else {
                 None
             };
-            let mut error = match clock.within(lease.send(request)).await {
-                Some(Ok(response)) => {
+            let mut error = match bounds.within(lease.send(request)).await {
+                Ok(Ok(response)) => {
                     return Ok(Answered {
                         response,
                         lease,
-                        clock,
+                        bounds,
                     });
                 }
-                Some(Err(error)) => error,
-                None => return Err(Denial::because(Reason::Timeout, "no answer in time")),
+                Ok(Err(error)) => error,
+                Err(cut) => return Err(late(cut, "no answer in time")),
             };
             let again = error.take_message().or(spare).filter(|_| !fresh);
             match (exchange.fault(), again) {
@@ -85,15 +86,15 @@ impl Sending<'_> {
 }
 
 impl Sending<'_> {
-    async fn connect(&self, clock: &Clock, fresh: bool) -> Result<Lease, Denial> {
+    async fn connect(&self, bounds: &Bounds, fresh: bool) -> Result<Lease, Denial> {
         let connected = self.upstream.connect(self.upgrade, fresh, self.connect);
-        match clock.within(connected).await {
-            Some(Ok(lease)) => Ok(lease),
-            Some(Err(error)) => Err(Denial::because(
+        match bounds.within(connected).await {
+            Ok(Ok(lease)) => Ok(lease),
+            Ok(Err(error)) => Err(Denial::because(
                 Reason::UpstreamUnavailable,
                 &error.to_string(),
             )),
-            None => Err(Denial::because(Reason::Timeout, "no connection in time")),
+            Err(cut) => Err(late(cut, "no connection in time")),
         }
     }
 }
@@ -119,6 +120,24 @@ fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
     Some(copy)
 }
 
+/// A bound was reached before there was an answer.
+pub(crate) fn late(cut: Cut, what: &str) -> Denial {
+    match cut {
+        Cut::Token => Denial {
+            challenge: Some("Bearer error=\"invalid_token\"".into()),
+            ..Denial::because(
+                Reason::TokenLapsed,
+                "the token lapsed before there was an answer",
+            )
+        },
+        Cut::Drain => Denial::because(
+            Reason::Timeout,
+            "a new configuration came, and no answer within `timeouts.drain` of it",
+        ),
+        _ => Denial::because(Reason::Timeout, what),
+    }
+}
+
 /// The backend's fault, unless the client broke off its own body.
 fn broken(fault: Option<Fault>, error: &hyper::Error) -> Denial {
     match fault {
@@ -129,6 +148,7 @@ fn broken(fault: Option<Fault>, error: &hyper::Error) -> Denial {
         Some(Fault::Stalled) => {
             Denial::because(Reason::ClientTimeout, "the client stopped sending its body")
         }
+        Some(Fault::Cut(cut)) => late(cut, "the body did not end in time"),
         Some(Fault::Gone) => Denial::because(Reason::BadRequest, "the body is broken off"),
         None => {
             let mut detail = error.to_string();

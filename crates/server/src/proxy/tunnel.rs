@@ -67,16 +67,16 @@ async fn splice(mut exchange: Box<Exchange>, client: Upgraded, backend: Upgraded
         let mut backend = TokioIo::new(backend);
         tokio::select! {
             biased;
-            cut = bounds.reached() => Err((cut, (cut == Cut::Token).then_some(Reason::TokenLapsed))),
-            () = connection.ended() => Err((Cut::Drain, None)),
+            cut = bounds.reached() => Err(cut),
+            () = connection.ended() => Err(Cut::Drain),
             copied = copy_bidirectional(&mut client, &mut backend) => {
-                copied.map(|_| ()).map_err(|_| (Cut::Client, None))
+                copied.map(|_| ()).map_err(|_| Cut::Client)
             }
         }
     };
     match ended {
         Ok(()) => exchange.complete(),
-        Err((cut, reason)) => exchange.cut(cut, reason),
+        Err(cut) => exchange.cut(cut, cut.reason()),
     }
 }
 

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::bounds::{Bounds, Watch};
 use super::progress::{Fault, Progress};
 
 /// A body as a backend connection sends it.
@@ -35,6 +36,7 @@ pub(crate) struct Stream {
     /// The client may say nothing for as long as this.
     idle: Duration,
     stall: Option<Pin<Box<Sleep>>>,
+    watch: Watch,
     identity: Rc<IdentityHeaders>,
     tee: Option<Tee>,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Terms {
     pub(crate) most: Option<u64>,
     /// Silence at most.
     pub(crate) idle: Duration,
+    /// What ends it though neither side would.
+    pub(crate) bounds: Bounds,
     /// Names that trailers may not have.
     pub(crate) identity: Rc<IdentityHeaders>,
 }
@@ -73,6 +77,7 @@ impl Upload {
             left: terms.most.unwrap_or(u64::MAX),
             idle: terms.idle,
             stall: None,
+            watch: Watch::new(terms.bounds),
             identity: terms.identity,
             tee,
         };
@@ -105,8 +110,12 @@ impl Stream {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Pending => {
                 self.progress.waits();
-                self.poll_stall(cx)
-                    .map(|()| Some(Err(self.fail(Fault::Stalled))))
+                if self.poll_stall(cx).is_ready() {
+                    return Poll::Ready(Some(Err(self.fail(Fault::Stalled))));
+                }
+                self.watch
+                    .poll(cx)
+                    .map(|cut| Some(Err(self.fail(Fault::Cut(cut)))))
             }
             Poll::Ready(None) => {
                 self.end();
@@ -115,7 +124,10 @@ impl Stream {
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(Fault::Gone)))),
             Poll::Ready(Some(Ok(frame))) => {
                 self.progress.moves();
-                Poll::Ready(Some(self.pass(frame)))
+                Poll::Ready(Some(match self.watch.due() {
+                    None => self.pass(frame),
+                    Some(cut) => Err(self.fail(Fault::Cut(cut))),
+                }))
             }
         }
     }
@@ -225,6 +237,7 @@ impl fmt::Display for Aborted {
             Fault::TooLarge => "the body is larger than the limit",
             Fault::Stalled => "the client stopped sending",
             Fault::Gone => "the client broke off",
+            Fault::Cut(_) => "it went on for too long",
         })
     }
 }

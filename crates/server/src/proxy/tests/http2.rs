@@ -21,9 +21,9 @@ use rustls::ServerConfig;
 
 use super::scene::Scene;
 
-type Sent = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
+type Sent = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-async fn connect(to: SocketAddr) -> SendRequest<Sent> {
+pub(super) async fn connect(to: SocketAddr) -> SendRequest<Sent> {
     let tcp = tokio::net::TcpStream::connect(to).await.unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(tcp))
         .await
@@ -32,7 +32,7 @@ async fn connect(to: SocketAddr) -> SendRequest<Sent> {
     sender
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -43,7 +43,9 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 fn request(path: &str, body: &'static str) -> Request<Sent> {
     let uri = format!("http://shop.test{path}");
-    Request::post(uri).body(Full::from(body).boxed()).unwrap()
+    Request::post(uri)
+        .body(Full::from(body).boxed_unsync())
+        .unwrap()
 }
 
 async fn whole(response: Response<Incoming>) -> (serde_json::Value, Option<HeaderMap>) {
@@ -159,7 +161,7 @@ fn grpc_with_trailers_both_ways() {
         let request = Request::post("http://a.test/svc/Do")
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .body(body.boxed())
+            .body(body.boxed_unsync())
             .unwrap();
         let response = client.send_request(request).await.unwrap();
         assert_eq!(response.status(), 200);

@@ -8,5 +8,6 @@ mod mirrors;
 mod plain;
 mod refusals;
 mod scene;
+mod streams;
 mod tokens;
 mod upgrades;
