@@ -42,6 +42,7 @@ impl Tracer {
             sample,
             service,
         } = plan;
+        tracing::info!(%collector, share = %sample, "requests are traced");
         let counts = Counts::new(metrics);
         let resource = Resource::new(service);
         let (queue, exporter) = Exporter::start(collector, resource, counts.clone());
