@@ -73,11 +73,6 @@ impl Progress {
         self.fault.set(Some(fault));
     }
 
-    /// When a piece was taken last, or it began.
-    pub(crate) fn moved(&self) -> Instant {
-        self.moved.get()
-    }
-
     /// Bytes so far.
     pub(crate) fn received(&self) -> u64 {
         self.received.get()

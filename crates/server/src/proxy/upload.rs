@@ -34,7 +34,9 @@ pub(crate) struct Stream {
     /// Bytes that may still come.
     left: u64,
     /// The client may say nothing for as long as this.
-    idle: Duration,
+    patience: Duration,
+    /// Since when it says nothing, though it is asked.
+    silent: Option<Instant>,
     stall: Option<Pin<Box<Sleep>>>,
     watch: Watch,
     identity: Rc<IdentityHeaders>,
@@ -59,7 +61,7 @@ pub(crate) struct Tee {
 pub(crate) struct Terms {
     /// Bytes at most.
     pub(crate) most: Option<u64>,
-    /// Silence at most.
+    /// Silence at most; less where a body is no stream ([`patience`]).
     pub(crate) idle: Duration,
     /// What ends it though neither side would.
     pub(crate) bounds: Bounds,
@@ -71,11 +73,13 @@ impl Upload {
     /// A client's body, which has not ended yet.
     pub(crate) fn stream(body: Incoming, terms: Terms, tee: Option<Tee>) -> (Upload, Rc<Progress>) {
         let progress = Progress::new();
+        let patience = patience(&body, terms.idle);
         let stream = Stream {
             body,
             progress: progress.clone(),
             left: terms.most.unwrap_or(u64::MAX),
-            idle: terms.idle,
+            patience,
+            silent: None,
             stall: None,
             watch: Watch::new(terms.bounds),
             identity: terms.identity,
@@ -124,6 +128,7 @@ impl Stream {
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(Fault::Gone)))),
             Poll::Ready(Some(Ok(frame))) => {
                 self.progress.moves();
+                self.silent = None;
                 Poll::Ready(Some(match self.watch.due() {
                     None => self.pass(frame),
                     Some(cut) => Err(self.fail(Fault::Cut(cut))),
@@ -180,7 +185,7 @@ impl Stream {
     /// only when it runs out, not with every piece.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let due = self.progress.moved() + self.idle;
+            let due = *self.silent.get_or_insert_with(Instant::now) + self.patience;
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if stall.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
@@ -192,6 +197,21 @@ impl Stream {
         }
     }
 }
+
+/// How long a client may be silent in the middle of its body.
+///
+/// One that has said how much it will send has no reason to wait, and holds a
+/// backend's connection meanwhile. Who has not may be a stream that says what
+/// it has to say as it comes about, such as a call of gRPC that is open for a
+/// day; that is bounded as an idle connection is.
+fn patience(body: &Incoming, idle: Duration) -> Duration {
+    match body.size_hint().exact() {
+        Some(_known) => idle.min(PATIENCE),
+        None => idle,
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Body for Upload {
     type Data = Bytes;

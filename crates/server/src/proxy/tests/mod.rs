@@ -8,6 +8,7 @@ mod mirrors;
 mod plain;
 mod refusals;
 mod scene;
+mod silence;
 mod streams;
 mod tokens;
 mod upgrades;
