@@ -2,8 +2,8 @@
 //! limits, and faults of the framing.
 
 use countersign_config::compiled::Limits;
-use countersign_core::{Denial, Reason};
-use http::header::CONNECTION;
+use countersign_core::Denial;
+use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, Version};
 
 use super::framing::Fault;
@@ -18,17 +18,27 @@ pub(super) fn request<B>(
     limits: &Limits,
     fault: Option<Fault>,
 ) -> Result<(), Denial> {
-    let headers = request.headers();
-    if headers.len() > limits.headers as usize || size(request) > u64::from(limits.header_bytes) {
-        return Err(Denial::because(
-            Reason::HeadersTooLarge,
-            "beyond the limits of the socket",
-        ));
-    }
+    let fault = if fault.is_some() {
+        fault
+    } else if request.headers().len() > limits.headers as usize {
+        Some(Fault::TooMany)
+    } else if size(request) > u64::from(limits.header_bytes) {
+        Some(Fault::TooLong)
+    } else {
+        None
+    };
     match fault {
-        Some(fault) => Err(Denial::because(Reason::BadRequest, fault.detail())),
+        Some(fault) => Err(Denial::because(fault.reason(), fault.detail())),
         None => Ok(()),
     }
+}
+
+/// A request that is refused without the headers that nobody asks for then:
+/// many may be refused at once, and be large.
+pub(super) fn leaned<B>(mut request: Request<B>) -> Request<B> {
+    let kind = request.headers_mut().remove(CONTENT_TYPE);
+    *request.headers_mut() = kind.map(|kind| (CONTENT_TYPE, kind)).into_iter().collect();
+    request
 }
 
 /// An answer to a request that failed its check: its body was not read, and
@@ -60,6 +70,8 @@ fn target<B>(request: &Request<B>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::Reason;
+
     use super::*;
 
     fn with(headers: &[(&str, &str)]) -> Request<()> {
@@ -87,11 +99,22 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(request(&two, &limits(16 + 2 * 17, 2), None), Ok(()));
-        for limits in [limits(16 + 2 * 17 - 1, 2), limits(1000, 1)] {
-            assert_eq!(
-                request(&two, &limits, None).unwrap_err().reason,
-                Reason::HeadersTooLarge
-            );
+        for (limits, detail) in [
+            (limits(16 + 2 * 17 - 1, 2), Fault::TooLong.detail()),
+            (limits(1000, 1), Fault::TooMany.detail()),
+        ] {
+            let denial = request(&two, &limits, None).unwrap_err();
+            assert_eq!(denial.reason, Reason::HeadersTooLarge);
+            assert_eq!(&*denial.detail, detail);
         }
+    }
+
+    #[test]
+    fn what_is_refused_keeps_what_its_answer_depends_on() {
+        let call = with(&[("cookie", "large"), ("content-type", "application/grpc")]);
+        let lean = leaned(call);
+        assert_eq!(lean.headers().len(), 1);
+        assert_eq!(lean.headers()[CONTENT_TYPE], "application/grpc");
+        assert!(leaned(with(&[("cookie", "large")])).headers().is_empty());
     }
 }

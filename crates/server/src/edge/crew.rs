@@ -13,18 +13,10 @@ use countersign_runtime::{Handle, Shard};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use super::door::Door;
+use super::door::{Accepted, Door};
 use super::floor::Floor;
 use super::handler::Handler;
-use crate::gate::{Load, Permit};
-
-/// A connection on its way to a worker.
-pub(crate) struct Accepted {
-    pub(crate) tcp: TcpStream,
-    pub(crate) peer: SocketAddr,
-    pub(crate) door: Arc<Door>,
-    pub(crate) permit: Permit,
-}
+use crate::gate::Load;
 
 /// Where connections are handed to workers. The workers end when this is
 /// dropped and their connections have.

@@ -1,7 +1,7 @@
 //! What holds for new connections of one listening address under one
 //! configuration.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use countersign_config::compiled::{Compiled, Limits, SocketSettings, Timeouts};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::tls::{CertificateError, Tls};
 use crate::connection::bound;
-use crate::gate::Gate;
+use crate::gate::{Gate, Permit};
 
 /// See the module.
 pub(crate) struct Door {
@@ -24,6 +24,14 @@ pub(crate) struct Door {
     /// under: whose they are shows with each request only.
     pub(crate) listener: Arc<str>,
     proxies: Box<[IpNet]>,
+}
+
+/// A connection on its way to a worker.
+pub(crate) struct Accepted {
+    pub(crate) tcp: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) door: Arc<Door>,
+    pub(crate) permit: Permit,
 }
 
 /// What a connection starts with.

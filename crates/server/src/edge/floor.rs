@@ -7,15 +7,16 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_runtime::{Handle, Shard};
+use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{error::Elapsed, timeout};
 
-use super::crew::Accepted;
-use super::door::{Door, Security};
+use super::door::{Accepted, Door, Security};
 use super::handler::Handler;
 use super::http;
 use super::proxy_protocol::{self, Bad};
@@ -130,8 +131,7 @@ impl<H: Handler> Floor<H> {
             door,
             mut permit,
         } = accepted;
-        tcp.set_nonblocking(true)?;
-        tcp.set_nodelay(true)?;
+        tune(&tcp)?;
         let local = tcp.local_addr()?;
         let mut tcp = Tcp::new(TcpStream::from_std(tcp)?);
         let bound = door.timeouts.request_headers;
@@ -195,11 +195,12 @@ impl<H: Handler> Floor<H> {
 }
 
 impl<H> Floor<H> {
-    /// Waits for a client's first bytes, as long as it may be idle and its
-    /// socket is there.
+    /// Waits for a client's first bytes, within its bound and while its socket
+    /// is there.
     async fn hears(&self, tcp: &mut Tcp, door: &Door) -> bool {
         let mut news = self.news.subscribe();
-        let mut look = pin!(timeout(door.timeouts.idle, tcp.look()));
+        let bound = door.timeouts.request_headers.min(door.timeouts.idle);
+        let mut look = pin!(timeout(bound, tcp.look()));
         loop {
             let running = self.handle.current();
             if self.closing.get() || socket_at(&running.compiled.sockets, door.bound).is_none() {
@@ -213,6 +214,20 @@ impl<H> Floor<H> {
         }
     }
 }
+
+fn tune(tcp: &std::net::TcpStream) -> io::Result<()> {
+    tcp.set_nonblocking(true)?;
+    tcp.set_nodelay(true)?;
+    // A client that is gone without a word would else keep its place for as
+    // long as it may be idle.
+    let keepalive = TcpKeepalive::new().with_time(SILENCE).with_interval(PROBE);
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
+}
+
+/// How long nothing comes until the system asks whether the other end is there.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long it then waits between one question and the next.
+const PROBE: Duration = Duration::from_secs(10);
 
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -1,21 +1,34 @@
-//! Follows an HTTP/1 stream from message to message, beside hyper, to find
-//! what hyper reads its own way in silence and the next server may read
-//! another way (RFC 9112 sections 2.2, 6.1 and 11.2).
+//! Follows an HTTP/1 stream from message to message, before hyper: a head goes
+//! on to it whole, and only if hyper takes it and the next server reads it no
+//! other way (RFC 9112 sections 2.2, 6.1 and 11.2).
 //!
-//! Whatever hyper refuses by itself is left to it: this changes nothing, and
-//! where it loses the thread in a body it only reads no further.
+//! In place of a head with a fault hyper gets one without headers, so that the
+//! refusal is an answer like any other: in its turn, with a body, in the log.
 
-use http::HeaderName;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+mod fault;
+mod head;
+
+pub(crate) use fault::Fault;
+use head::{Coding, Head};
 
 /// Where in the stream of one connection we are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Framing {
+    most: Most,
     state: State,
-    /// The start of a line whose end has not come.
-    line: Vec<u8>,
+    /// Among the bytes that did not go on: where the line begins that is next,
+    /// and how many bytes of it are known not to end it.
+    line: usize,
+    searched: usize,
     head: Head,
     heads: u32,
+}
+
+/// How large a head may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Most {
+    pub(crate) bytes: usize,
+    pub(crate) fields: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,72 +54,42 @@ enum State {
     Lost,
 }
 
-/// What the fields of a head say about framing.
-#[derive(Debug, Default)]
-struct Head {
-    chunked: bool,
-    length: Option<u64>,
-    upgrade: bool,
-    fault: Option<Fault>,
-}
-
-/// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    BareLineFeed = 1,
-    Folded,
-    TwoLengths,
-    TwoCodings,
-    OtherCoding,
-    LengthAndCoding,
-    LookAlike,
-}
-
-impl Fault {
-    const ALL: [Fault; 7] = [
-        Fault::BareLineFeed,
-        Fault::Folded,
-        Fault::TwoLengths,
-        Fault::TwoCodings,
-        Fault::OtherCoding,
-        Fault::LengthAndCoding,
-        Fault::LookAlike,
-    ];
-
-    /// The fault of a number that [`Fault`] gives.
-    pub(crate) fn from_code(code: u8) -> Option<Fault> {
-        Fault::ALL.into_iter().find(|fault| *fault as u8 == code)
-    }
-
-    /// In words, for the log.
-    pub(crate) fn detail(self) -> &'static str {
-        match self {
-            Fault::BareLineFeed => "a line of the head that does not end in CRLF",
-            Fault::Folded => "a folded header",
-            Fault::TwoLengths => "more than one Content-Length",
-            Fault::TwoCodings => "more than one Transfer-Encoding",
-            Fault::OtherCoding => "a Transfer-Encoding other than chunked",
-            Fault::LengthAndCoding => "both Content-Length and Transfer-Encoding",
-            Fault::LookAlike => "a framing header spelt with `_`",
-        }
-    }
-}
-
-/// What to do with bytes that came.
+/// What to do with the bytes that came and did not go on before.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
-    /// So many may go on to hyper now.
+    /// So many, from the first one, go on to hyper now.
     pub(crate) bytes: usize,
-    /// The head that ended last is this one, counted from 1, and has a fault.
-    pub(crate) fault: Option<(u32, Fault)>,
+    /// Of what comes next only a stand-in goes on.
+    pub(crate) refused: Option<Refused>,
+}
+
+/// A head with a fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Which head on this connection, counted from 1.
+    pub(crate) number: u32,
+    pub(crate) fault: Fault,
+    /// The head that hyper gets for it.
+    pub(crate) stand_in: Vec<u8>,
 }
 
 impl Framing {
-    /// Follows bytes in the order in which they come. Those that may not go on
-    /// are to be kept for later.
+    pub(crate) fn new(most: Most) -> Framing {
+        Framing {
+            most,
+            state: State::Start,
+            line: 0,
+            searched: 0,
+            head: Head::default(),
+            heads: 0,
+        }
+    }
+
+    /// Follows the stream. What does not pass must be given again, with what
+    /// came behind it.
     pub(crate) fn follow(&mut self, bytes: &[u8]) -> Passed {
         let mut rest = bytes;
-        let mut fault = None;
+        let mut refused = None;
         while !rest.is_empty() {
             match self.state {
                 State::Switched => rest = &[],
@@ -123,19 +106,47 @@ impl Framing {
                         self.state = State::ChunkEnd;
                     }
                 }
-                _ => {
-                    let end = rest.iter().position(|byte| *byte == b'\n');
-                    let end = end.map_or(rest.len(), |at| at + 1);
-                    let (part, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-                    rest = after;
-                    fault = self.take(part).or(fault);
+                State::Start | State::Fields => match self.head(rest) {
+                    Ok(Some(count)) => rest = rest.get(count..).unwrap_or_default(),
+                    Ok(None) => break,
+                    Err(fault) => {
+                        refused = Some(self.refuse(rest, fault));
+                        break;
+                    }
+                },
+                State::ChunkSize | State::ChunkEnd | State::Trailers => {
+                    let Some(line) = self.next_line(rest) else {
+                        if rest.len() > LONGEST_LINE {
+                            self.state = State::Lost;
+                        }
+                        break;
+                    };
+                    self.chunk_line(line);
+                    rest = rest.get(line.len()..).unwrap_or_default();
+                    self.line = 0;
                 }
             }
         }
         Passed {
             bytes: bytes.len() - rest.len(),
-            fault,
+            refused,
         }
+    }
+
+    /// Refuses the head that these bytes begin; nothing more is read.
+    pub(crate) fn refuse(&mut self, bytes: &[u8], fault: Fault) -> Refused {
+        self.state = State::Over;
+        self.heads = self.heads.saturating_add(1);
+        Refused {
+            number: self.heads,
+            fault: fault.explained(bytes),
+            stand_in: head::stand_in(bytes),
+        }
+    }
+
+    /// Whether a head has begun and not come to its end.
+    pub(crate) fn is_mid_head(&self) -> bool {
+        self.state == State::Fields || (self.state == State::Start && self.searched > 0)
     }
 
     /// Whether bytes must wait for [`Framing::decide`].
@@ -162,72 +173,73 @@ impl Framing {
         };
     }
 
-    /// Takes a line, or a part of one that does not end yet.
-    fn take(&mut self, part: &[u8]) -> Option<(u32, Fault)> {
-        if !part.ends_with(b"\n") {
-            self.line.extend_from_slice(part);
+    /// Reads on in a head, and says how long it is once all of it is there.
+    fn head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        while let Some(line) = self.next_line(bytes) {
+            if self.line > self.most.bytes {
+                return Err(Fault::TooLong);
+            }
+            let text = line.strip_suffix(b"\r\n").ok_or(Fault::BareLineFeed)?;
+            match (self.state, text) {
+                // Empty lines before a request count for nothing.
+                (State::Start, []) => {}
+                (State::Start, _) => {
+                    self.head.request_line(text)?;
+                    self.state = State::Fields;
+                }
+                (_, []) => {
+                    self.heads = self.heads.saturating_add(1);
+                    self.body();
+                    return Ok(Some(std::mem::take(&mut self.line)));
+                }
+                (_, field) => self.head.field(field, self.most.fields)?,
+            }
+        }
+        if bytes.len() > self.most.bytes {
+            return Err(Fault::TooLong);
+        }
+        if self.state == State::Start {
+            head::begins(bytes.get(self.line..).unwrap_or_default())?;
+        }
+        Ok(None)
+    }
+
+    /// The next line with its end, if that is there.
+    fn next_line<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let line = bytes.get(self.line..)?;
+        let fresh = line.get(self.searched..)?;
+        let Some(end) = fresh.iter().position(|byte| *byte == b'\n') else {
+            self.searched = line.len();
             return None;
-        }
-        if self.line.is_empty() {
-            return self.line(part);
-        }
-        let mut line = std::mem::take(&mut self.line);
-        line.extend_from_slice(part);
-        let fault = self.line(&line);
-        line.clear();
-        self.line = line;
-        fault
+        };
+        let line = line.get(..=self.searched + end)?;
+        self.line += line.len();
+        self.searched = 0;
+        Some(line)
     }
 
-    fn line(&mut self, line: &[u8]) -> Option<(u32, Fault)> {
-        let strict = line.strip_suffix(b"\r\n");
-        let text = strict.or_else(|| line.strip_suffix(b"\n")).unwrap_or(line);
-        match self.state {
-            State::Start | State::Fields => {
-                if strict.is_none() {
-                    self.head.faulty(Fault::BareLineFeed);
-                }
-                match (self.state, text) {
-                    // Empty lines before a request count for nothing.
-                    (State::Start, []) => {}
-                    (State::Start, _) => self.state = State::Fields,
-                    (_, []) => return self.head_ends(),
-                    (_, field) => self.head.field(field),
-                }
-            }
-            State::ChunkSize => {
-                self.state = match strict.and_then(chunk_size) {
-                    None => State::Lost,
-                    Some(0) => State::Trailers,
-                    Some(size) => State::Chunk(size),
-                }
-            }
-            State::ChunkEnd if strict == Some(b"") => self.state = State::ChunkSize,
-            State::Trailers if strict == Some(b"") => self.end(),
-            State::Trailers if strict.is_some() => {}
-            _ => self.state = State::Lost,
-        }
-        None
+    fn chunk_line(&mut self, line: &[u8]) {
+        let text = line.strip_suffix(b"\r\n");
+        self.state = match (self.state, text) {
+            (State::ChunkSize, Some(text)) => match chunk_size(text) {
+                None => State::Lost,
+                Some(0) => State::Trailers,
+                Some(size) => State::Chunk(size),
+            },
+            (State::ChunkEnd, Some([])) => State::ChunkSize,
+            (State::Trailers, Some([])) => return self.end(),
+            (State::Trailers, Some(_)) => State::Trailers,
+            _ => State::Lost,
+        };
     }
 
-    fn head_ends(&mut self) -> Option<(u32, Fault)> {
-        self.heads = self.heads.saturating_add(1);
-        let Head {
-            chunked, length, ..
-        } = self.head;
-        if chunked && length.is_some() {
-            self.head.faulty(Fault::LengthAndCoding);
+    /// A head came to its end.
+    fn body(&mut self) {
+        match self.head.coding() {
+            Coding::Chunked => self.state = State::ChunkSize,
+            Coding::Length(left @ 1..) => self.state = State::Body(left),
+            Coding::Length(0) => self.end(),
         }
-        if let Some(fault) = self.head.fault {
-            self.state = State::Over;
-            return Some((self.heads, fault));
-        }
-        match (chunked, length) {
-            (true, _) => self.state = State::ChunkSize,
-            (false, Some(left @ 1..)) => self.state = State::Body(left),
-            (false, _) => self.end(),
-        }
-        None
     }
 
     /// A request was read to its end.
@@ -241,66 +253,14 @@ impl Framing {
     }
 }
 
-impl Head {
-    /// The first fault tells most.
-    fn faulty(&mut self, fault: Fault) {
-        self.fault.get_or_insert(fault);
-    }
-
-    fn field(&mut self, field: &[u8]) {
-        if field.starts_with(b" ") || field.starts_with(b"\t") {
-            return self.faulty(Fault::Folded);
-        }
-        let Some(colon) = field.iter().position(|byte| *byte == b':') else {
-            return;
-        };
-        let (name, value) = field.split_at_checked(colon).unwrap_or((field, b""));
-        let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
-        if is(name, &TRANSFER_ENCODING) {
-            if self.chunked {
-                self.faulty(Fault::TwoCodings);
-            }
-            if !value.eq_ignore_ascii_case(b"chunked") {
-                self.faulty(Fault::OtherCoding);
-            }
-            self.chunked = true;
-        } else if is(name, &CONTENT_LENGTH) {
-            if self.length.is_some() {
-                self.faulty(Fault::TwoLengths);
-            }
-            // What is no number is refused by hyper.
-            self.length = decimal(value).or(Some(0));
-        } else if is(name, &UPGRADE) {
-            self.upgrade = true;
-        } else if is_like(name, &TRANSFER_ENCODING) || is_like(name, &CONTENT_LENGTH) {
-            self.faulty(Fault::LookAlike);
-        }
-    }
-}
+/// A line of the chunked coding with its extensions, or a trailer.
+const LONGEST_LINE: usize = 16 * 1024;
 
 /// Takes up to `left` bytes off, and says how many are left then.
 fn skip(bytes: &[u8], left: u64, then: impl FnOnce(u64)) -> &[u8] {
     let count = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
     then(left - count as u64);
     bytes.get(count..).unwrap_or_default()
-}
-
-fn is(name: &[u8], wanted: &HeaderName) -> bool {
-    name.eq_ignore_ascii_case(wanted.as_str().as_bytes())
-}
-
-/// The same with `_` for `-`, as servers behind CGI conventions read it.
-fn is_like(name: &[u8], wanted: &HeaderName) -> bool {
-    let wanted = wanted.as_str().as_bytes();
-    let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
-    name.len() == wanted.len() && name.iter().zip(wanted).all(same)
-}
-
-fn decimal(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())?
 }
 
 /// The size at the start of a chunk's line, whatever extension follows.

@@ -17,10 +17,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::check;
+use super::framing::{Framing, Most};
 use super::handler::Handler;
 use super::pulse::{InFlight, Late, Pulse, Verdict};
 use super::stream::{Stream, Wire};
@@ -33,8 +33,13 @@ pub(super) async fn serve<H: Handler>(
     handler: Rc<H>,
     (limits, timeouts): (Limits, Timeouts),
 ) {
-    let pulse = Pulse::new(connection.http2);
-    let io = TokioIo::new(Stream::new(wire, pulse.clone(), connection.http2));
+    let pulse = Pulse::new();
+    let most = Most {
+        bytes: limits.header_bytes as usize,
+        fields: limits.headers as usize,
+    };
+    let framing = (!connection.http2).then(|| Framing::new(most));
+    let io = TokioIo::new(Stream::new(wire, pulse.clone(), framing));
     let requests = Requests {
         pulse: pulse.clone(),
         connection: connection.clone(),
@@ -48,10 +53,11 @@ pub(super) async fn serve<H: Handler>(
         let conversation = over_http1(&limits).serve_connection(io, requests);
         let mut conversation = conversation.with_upgrades();
         let end = drive(&mut conversation, &connection, &pulse, &timeouts).await;
-        if matches!(end, End::Late(Late::Head))
+        if matches!(end, End::Done(Ok(())))
+            && pulse.fault().is_some()
             && let Some(parts) = conversation.into_parts()
         {
-            apologize(parts.io.into_inner()).await;
+            parts.io.into_inner().linger().await;
         }
         end
     };
@@ -70,6 +76,7 @@ fn over_http1(limits: &Limits) -> http1::Builder {
     let header_bytes = limits.header_bytes as usize;
     // The driver keeps time: hyper's own would run on idle connections too.
     http.header_read_timeout(None);
+    // Heads beyond these limits never come here; trailers might.
     http.max_header_size(header_bytes);
     http.max_buf_size(SMALLEST_BUFFER.max(header_bytes));
     if limits.headers as usize != HYPERS_HEADERS {
@@ -82,7 +89,8 @@ fn over_http2(limits: &Limits) -> http2::Builder<Local> {
     let mut http = http2::Builder::new(Local);
     http.timer(TokioTimer::new());
     http.max_concurrent_streams(limits.streams);
-    http.max_header_list_size(limits.header_bytes);
+    // Nobody hears of what h2 refuses by itself, so it is given some room.
+    http.max_header_list_size(limits.header_bytes.saturating_mul(2));
     // All that a client has open, reset at once before we came to it, is no flood.
     http.max_pending_accept_reset_streams(limits.streams.max(PENDING_RESETS) as usize);
     http.max_local_error_reset_streams(ERROR_RESETS);
@@ -163,17 +171,26 @@ async fn drive(
     let mut asked = pin!(connection.asked_to_close());
     let mut ended = pin!(connection.ended());
     let mut alarm = pin!(sleep(timeouts.idle));
-    let (mut closing, mut tired) = (false, false);
+    let (mut closing, mut winding, mut tired) = (false, false, false);
     poll_fn(|cx| {
         if !closing && asked.as_mut().poll(cx).is_ready() {
             closing = true;
             if pulse.fresh() && !connection.http2 {
                 return Poll::Ready(End::Done(Ok(())));
             }
-            conversation.wind_down();
         }
-        if let Poll::Ready(done) = Pin::new(&mut *conversation).poll(cx) {
-            return Poll::Ready(End::Done(done));
+        loop {
+            // A request that is on its way is served.
+            if closing && !winding && !pulse.is_mid_head() {
+                winding = true;
+                conversation.wind_down();
+            }
+            if let Poll::Ready(done) = Pin::new(&mut *conversation).poll(cx) {
+                return Poll::Ready(End::Done(done));
+            }
+            if !closing || winding || pulse.is_mid_head() {
+                break;
+            }
         }
         if pulse.floods() {
             return Poll::Ready(End::Flood);
@@ -184,6 +201,11 @@ async fn drive(
         if !tired {
             match ready!(poll_late(pulse, timeouts, alarm.as_mut(), cx)) {
                 Late::Idle => {}
+                // It is answered like any other, by the stand-in for its head.
+                Late::Head if pulse.late() => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 late => return Poll::Ready(End::Late(late)),
             }
             // In HTTP/2 the client is told before it is left, and a request
@@ -234,18 +256,6 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Keeps the alarm from ringing without pause.
 const SHORTEST_IDLE: Duration = Duration::from_secs(1);
 
-/// Tells a client that was too slow with its headers.
-async fn apologize(mut stream: Stream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain\r\n\
-        content-length: 15\r\nconnection: close\r\n\r\nrequest timeout";
-    let tell = async {
-        stream.write_all(ANSWER).await?;
-        stream.shutdown().await
-    };
-    // It may be gone, or not reading: nothing is lost then.
-    let _unheard = timeout(Duration::from_secs(1), tell).await;
-}
-
 /// The requests of one connection on their way to the handler.
 struct Requests<H> {
     pulse: Arc<Pulse>,
@@ -263,6 +273,10 @@ impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
         let mut flight = self.pulse.request();
         let (handler, connection) = (self.handler.clone(), self.connection.clone());
         let checked = check::request(&request, &self.limits, self.pulse.fault());
+        let request = match checked {
+            Ok(()) => request,
+            Err(_) => check::leaned(request),
+        };
         let pulse = self.pulse.clone();
         let switches = !connection.http2 && request.headers().contains_key(UPGRADE);
         Box::pin(async move {

@@ -42,6 +42,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, Bad> {
     }
 }
 
+/// Whether a connection starts with a header, good or bad.
+pub(crate) fn starts(bytes: &[u8]) -> bool {
+    bytes.starts_with(SIGNATURE) || bytes.starts_with(PREFIX)
+}
+
 /// First bytes of version 2.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// First bytes of version 1.

@@ -1,8 +1,8 @@
 //! What goes on on a connection: noted by its stream and by its requests,
 //! read by the driver, which ends connections that are too slow.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -18,8 +18,6 @@ use super::framing::Fault;
 #[derive(Debug)]
 pub(crate) struct Pulse {
     start: Instant,
-    /// In HTTP/2 bytes may come that belong to no request.
-    http2: bool,
     /// Requests that are not answered to the end.
     running: AtomicU32,
     /// Requests whose answer at least began.
@@ -29,15 +27,18 @@ pub(crate) struct Pulse {
     /// When the first byte of a request came whose headers are not complete.
     /// HTTP/1 only.
     head: Moment,
+    /// Such a request has begun, perhaps while another one runs.
+    partial: AtomicBool,
+    /// Its client has had its time.
+    late: AtomicBool,
     /// When the last request ended.
     idle: Moment,
     /// Since when the client takes no more bytes.
     blocked: Moment,
     /// Requests whose head came to an end.
     heads: AtomicU32,
-    /// Number of the head with a fault, and the fault's code; 0 is none.
-    faulty: AtomicU32,
-    fault: AtomicU8,
+    /// The head with a fault, by its number.
+    faulty: OnceLock<(u32, Fault)>,
     /// What became of a request for another protocol; see [`Verdict`].
     verdict: AtomicU8,
     /// The reader that waits for the verdict.
@@ -65,19 +66,19 @@ pub(crate) enum Late {
 }
 
 impl Pulse {
-    pub(crate) fn new(http2: bool) -> Arc<Pulse> {
+    pub(crate) fn new() -> Arc<Pulse> {
         Arc::new(Pulse {
             start: Instant::now(),
-            http2,
             running: AtomicU32::new(0),
             answered: AtomicU32::new(0),
             given_up: AtomicU32::new(0),
             head: Moment::default(),
+            partial: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             idle: Moment::at_start(),
             blocked: Moment::default(),
             heads: AtomicU32::new(0),
-            faulty: AtomicU32::new(0),
-            fault: AtomicU8::new(0),
+            faulty: OnceLock::new(),
             verdict: AtomicU8::new(0),
             reader: AtomicWaker::new(),
         })
@@ -86,15 +87,25 @@ impl Pulse {
     /// The head of this number, counted from 1, has a fault. It is the last
     /// one that is read.
     pub(crate) fn faulty(&self, number: u32, fault: Fault) {
-        self.fault.store(fault as u8, Relaxed);
-        self.faulty.store(number, Relaxed);
+        self.faulty.get_or_init(|| (number, fault));
     }
 
     /// The fault of the request that [`Pulse::request`] told last.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        let faulty = self.faulty.load(Relaxed);
-        let this = faulty != 0 && faulty == self.heads.load(Relaxed);
-        this.then(|| Fault::from_code(self.fault.load(Relaxed)))?
+        let heads = self.heads.load(Relaxed);
+        let this = self.faulty.get().filter(|(number, _)| *number == heads);
+        this.map(|(_, fault)| *fault)
+    }
+
+    /// The request whose headers do not come to an end is to be refused. False
+    /// if that was said before.
+    pub(crate) fn late(&self) -> bool {
+        !self.late.swap(true, Relaxed)
+    }
+
+    /// Whether [`Pulse::late`] was said.
+    pub(crate) fn is_late(&self) -> bool {
+        self.late.load(Relaxed)
     }
 
     /// A request that asked for another protocol is answered.
@@ -113,9 +124,11 @@ impl Pulse {
         }
     }
 
-    /// Bytes came from the client.
-    pub(crate) fn read(&self) {
-        if !self.http2 && !self.runs() && !self.head.is_set() {
+    /// Bytes came from the client; some of them may begin a request whose
+    /// headers are not complete.
+    pub(crate) fn read(&self, partial: bool) {
+        self.partial.store(partial, Relaxed);
+        if partial && !self.runs() && !self.head.is_set() {
             self.head.set(self.start.elapsed());
         }
     }
@@ -139,6 +152,11 @@ impl Pulse {
             pulse: self.clone(),
             answered: false,
         }
+    }
+
+    /// Whether the headers of a request are on their way.
+    pub(crate) fn is_mid_head(&self) -> bool {
+        self.partial.load(Relaxed)
     }
 
     /// Whether a request runs.
@@ -169,11 +187,14 @@ impl Pulse {
         } else if let Some(since) = self.head.get() {
             (since, timeouts.request_headers, Late::Head)
         } else {
-            (
-                self.idle.get().unwrap_or_default(),
-                timeouts.idle,
-                Late::Idle,
-            )
+            let since = self.idle.get().unwrap_or_default();
+            // Who connects has something to say.
+            let bound = if self.fresh() {
+                timeouts.request_headers.min(timeouts.idle)
+            } else {
+                timeouts.idle
+            };
+            (since, bound, Late::Idle)
         };
         Some((self.start + since + bound, late))
     }
@@ -207,6 +228,9 @@ impl Drop for InFlight {
         outcome.fetch_add(1, Relaxed);
         if pulse.running.fetch_sub(1, Relaxed) == 1 {
             pulse.idle.set(pulse.start.elapsed());
+            if pulse.is_mid_head() {
+                pulse.head.set(pulse.start.elapsed());
+            }
         }
     }
 }
@@ -260,15 +284,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_state_has_its_own_bound() {
-        let pulse = Pulse::new(false);
+        let pulse = Pulse::new();
         let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
-        assert_eq!(due(&pulse), Some((60, Late::Idle)));
+        assert_eq!(due(&pulse), Some((10, Late::Idle)), "the first request");
         assert!(pulse.fresh());
 
         pass(5).await;
-        pulse.read();
+        pulse.read(true);
         pass(1).await;
-        pulse.read();
+        pulse.read(true);
         assert_eq!(
             due(&pulse),
             Some((15, Late::Head)),
@@ -277,7 +301,7 @@ mod tests {
         assert!(!pulse.fresh());
 
         let (mut first, second) = (pulse.request(), pulse.request());
-        pulse.read();
+        pulse.read(false);
         assert_eq!(due(&pulse), None, "bytes of a body");
         drop(second);
         assert_eq!(due(&pulse), None);
@@ -296,8 +320,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_head_that_begins_behind_a_request_has_its_time_from_the_end_of_that() {
+        let pulse = Pulse::new();
+        let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+        let request = pulse.request();
+        pulse.read(true);
+        pass(20).await;
+        assert_eq!(due(&pulse), None);
+        drop(request);
+        assert_eq!(due(&pulse), Some((30, Late::Head)));
+        assert!(!pulse.is_late() && pulse.late() && pulse.is_late());
+        assert!(!pulse.late(), "once only");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_flood_is_more_requests_given_up_than_answered() {
-        let pulse = Pulse::new(true);
+        let pulse = Pulse::new();
         for _ in 0..PATIENCE {
             drop(pulse.request());
         }

@@ -1,17 +1,20 @@
 //! The byte stream of a connection: TCP with its first bytes put back after a
 //! look at them, perhaps TLS on top, watched by a [`Pulse`].
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::framing::Framing;
+use super::framing::{Fault, Framing, Passed};
 use super::pulse::{Pulse, Verdict};
 
 /// TCP, with bytes in front that were read ahead.
@@ -104,25 +107,58 @@ pub(crate) enum Wire {
     Tls(Box<TlsStream<Tcp>>),
 }
 
-/// A [`Wire`] that tells a [`Pulse`] what goes over it.
+/// Calls a method of whatever the wire is made of.
+macro_rules! on_wire {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match &mut $self.wire {
+            Wire::Clear(tcp) => Pin::new(tcp).$method($($argument),*),
+            Wire::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
+        }
+    };
+}
+
+/// A [`Wire`] that tells a [`Pulse`] what goes over it, and lets through only
+/// what [`Framing`] passes.
 #[derive(Debug)]
 pub(crate) struct Stream {
     wire: Wire,
     pulse: Arc<Pulse>,
     /// HTTP/1 only.
     framing: Option<Framing>,
-    /// Bytes behind a request for another protocol that is not answered yet.
+    /// Bytes that were read and did not go on.
     held: BytesMut,
+    /// So many of them may go on now.
+    free: usize,
 }
 
 impl Stream {
-    pub(crate) fn new(wire: Wire, pulse: Arc<Pulse>, http2: bool) -> Stream {
+    pub(crate) fn new(wire: Wire, pulse: Arc<Pulse>, framing: Option<Framing>) -> Stream {
         Stream {
             wire,
             pulse,
-            framing: (!http2).then(Framing::default),
+            framing,
             held: BytesMut::new(),
+            free: 0,
         }
+    }
+
+    /// Reads on for a moment and forgets what comes. Who is refused may still
+    /// be sending, and a connection that closes on unread bytes is reset, and
+    /// with it goes the answer (RFC 9112 section 9.6).
+    pub(crate) async fn linger(mut self) {
+        let mut left = LINGER_BYTES;
+        let mut scrap = vec![0; 16 * 1024];
+        let rest = poll_fn(|cx| {
+            loop {
+                let mut buf = ReadBuf::new(&mut scrap);
+                let read = ready!(on_wire!(self.poll_read(cx, &mut buf)));
+                left = left.saturating_sub(buf.filled().len());
+                if read.is_err() || buf.filled().is_empty() || left == 0 {
+                    return Poll::Ready(());
+                }
+            }
+        });
+        let _over = timeout(LINGER_TIME, rest).await;
     }
 
     /// Lets no byte pass before it is known how it is to be read.
@@ -130,11 +166,22 @@ impl Stream {
         let Some(framing) = &mut self.framing else {
             return Poll::Ready(Ok(()));
         };
+        if self.pulse.is_late() && framing.is_mid_head() {
+            let refused = framing.refuse(&self.held, Fault::Late);
+            self.settle(Passed {
+                bytes: 0,
+                refused: Some(refused),
+            });
+            return Poll::Ready(Ok(()));
+        }
         if framing.waits() {
             let Some(verdict) = self.pulse.verdict(cx.waker()) else {
                 return Poll::Pending;
             };
             framing.decide(verdict == Verdict::Switched);
+            let passed = framing.follow(&self.held);
+            self.settle(passed);
+            return Poll::Ready(Ok(()));
         }
         // Nobody has to be woken: the last answer is on its way.
         if framing.is_over() {
@@ -147,16 +194,50 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// How many of these bytes may go on.
-    fn follow(&mut self, bytes: &[u8]) -> usize {
+    /// Follows the bytes in `buf` behind `before`, and takes back what must not
+    /// go on yet.
+    fn follow(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let Some(framing) = &mut self.framing else {
-            return bytes.len();
+            return;
         };
-        let passed = framing.follow(bytes);
-        if let Some((number, fault)) = passed.fault {
-            self.pulse.faulty(number, fault);
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        let passed = if self.held.is_empty() {
+            let passed = framing.follow(fresh);
+            if passed.bytes == fresh.len() {
+                self.pulse.read(false);
+                return;
+            }
+            self.held.extend_from_slice(fresh);
+            passed
+        } else {
+            self.held.extend_from_slice(fresh);
+            framing.follow(&self.held)
+        };
+        buf.set_filled(before);
+        self.settle(passed);
+    }
+
+    /// Takes note of what was found about the bytes that are held.
+    fn settle(&mut self, passed: Passed) {
+        self.free = passed.bytes;
+        if let Some(refused) = passed.refused {
+            self.pulse.faulty(refused.number, refused.fault);
+            self.held.truncate(passed.bytes);
+            self.held.extend_from_slice(&refused.stand_in);
+            self.free = self.held.len();
         }
-        passed.bytes
+        self.pulse
+            .read(self.framing.as_ref().is_some_and(Framing::is_mid_head));
+    }
+
+    /// Hands on bytes that were held.
+    fn release(&mut self, buf: &mut ReadBuf<'_>) {
+        let count = self.free.min(buf.remaining());
+        buf.put_slice(&self.held.split_to(count));
+        self.free -= count;
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
     }
 
     fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -165,15 +246,8 @@ impl Stream {
     }
 }
 
-/// Calls a method of whatever the wire is made of.
-macro_rules! on_wire {
-    ($self:ident.$method:ident($($argument:expr),*)) => {
-        match &mut $self.wire {
-            Wire::Clear(tcp) => Pin::new(tcp).$method($($argument),*),
-            Wire::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
-        }
-    };
-}
+const LINGER_BYTES: usize = 2 * 1024 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(2);
 
 impl AsyncRead for Stream {
     fn poll_read(
@@ -181,29 +255,24 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx))?;
         let before = buf.filled().len();
-        if self.held.is_empty() {
+        loop {
+            if self.free == 0 {
+                ready!(self.poll_turn(cx))?;
+            }
+            if self.free > 0 {
+                self.release(buf);
+                return Poll::Ready(Ok(()));
+            }
             ready!(on_wire!(self.poll_read(cx, buf)))?;
-        } else {
-            let count = self.held.len().min(buf.remaining());
-            let held = self.held.split_to(count);
-            buf.put_slice(&held);
+            if buf.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            self.follow(buf, before);
+            if buf.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let fresh = buf.filled().get(before..).unwrap_or_default();
-        if fresh.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        self.pulse.read();
-        let passed = self.follow(fresh);
-        let back = fresh.get(passed..).unwrap_or_default();
-        if !back.is_empty() {
-            let mut held = BytesMut::from(back);
-            held.unsplit(std::mem::take(&mut self.held));
-            self.held = held;
-            buf.set_filled(before + passed);
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The edge from the outside: a server with a handler that says what it sees.
 
+mod faults;
 mod http;
 mod limits;
 mod reload;
@@ -332,11 +333,16 @@ impl Handler for Mirror {
     fn refuse(
         self: Rc<Self>,
         _: Rc<Connection>,
-        _: &Request<Incoming>,
+        request: &Request<Incoming>,
         denial: Denial,
     ) -> Response<Self::Body> {
         let mut response = Response::new(Full::from(denial.reason.code()).boxed_unsync());
         *response.status_mut() = denial.reason.status();
+        let path = request.uri().path_and_query().map_or("", |it| it.path());
+        let asked = format!("{} {path} {:?}", request.method(), request.version());
+        let headers = response.headers_mut();
+        headers.insert("x-detail", denial.detail.parse().unwrap());
+        headers.insert("x-asked", asked.parse().unwrap());
         response
     }
 }

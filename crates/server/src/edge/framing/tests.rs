@@ -1,24 +1,32 @@
 use super::*;
 
+const MOST: Most = Most {
+    bytes: 300,
+    fields: 4,
+};
+
 /// What passes in one piece must pass in any pieces, with the same outcome.
 fn follow(text: &str) -> (Framing, Passed) {
     let bytes = text.as_bytes();
-    let mut whole = Framing::default();
+    let mut whole = Framing::new(MOST);
     let passed = whole.follow(bytes);
     for size in [1, 2, 3, 7] {
-        let mut pieces = Framing::default();
-        let (mut count, mut fault) = (0, None);
+        let (mut pieces, mut held) = (Framing::new(MOST), Vec::new());
+        let (mut count, mut refused) = (0, None);
         for piece in bytes.chunks(size) {
-            let passed = pieces.follow(piece);
+            held.extend_from_slice(piece);
+            let passed = pieces.follow(&held);
+            held.drain(..passed.bytes);
             count += passed.bytes;
-            fault = passed.fault.or(fault);
-            if passed.bytes < piece.len() {
+            refused = passed.refused.or(refused);
+            if pieces.is_over() {
                 break;
             }
         }
+        let number = |it: &Option<Refused>| it.as_ref().map(|it| (it.number, it.fault));
         assert_eq!(
-            (count, fault),
-            (passed.bytes, passed.fault),
+            (count, number(&refused)),
+            (passed.bytes, number(&passed.refused)),
             "{text:?} by {size}"
         );
         assert_eq!(pieces.state, whole.state, "{text:?} by {size}");
@@ -26,24 +34,26 @@ fn follow(text: &str) -> (Framing, Passed) {
     (whole, passed)
 }
 
+fn fault(passed: &Passed) -> Option<(u32, Fault)> {
+    passed.refused.as_ref().map(|it| (it.number, it.fault))
+}
+
 const NEXT: &str = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// The next request is found where this one ends.
 fn ends(text: &str) {
     let (framing, passed) = follow(text);
-    assert_eq!(
-        passed,
-        Passed {
-            bytes: text.len(),
-            fault: None
-        },
-        "{text:?}"
-    );
+    let all = Passed {
+        bytes: text.len(),
+        refused: None,
+    };
+    assert_eq!(passed, all, "{text:?}");
     assert_eq!(framing.state, State::Start, "{text:?}");
+    assert!(!framing.is_mid_head());
     let (framing, passed) = follow(&format!(
         "{text}{NEXT}POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\n"
     ));
-    assert_eq!(passed.fault, None);
+    assert_eq!(passed.refused, None);
     assert_eq!(
         (framing.state, framing.heads),
         (State::Body(1), 3),
@@ -68,18 +78,35 @@ fn messages_end_where_they_say() {
 }
 
 #[test]
-fn faults_are_told_with_the_number_of_their_head() {
+fn what_hyper_takes_passes() {
+    for head in [
+        "GET /a|b{c}\"?d=e|{f}`^ HTTP/1.1\r\n\r\n",
+        "GET /\u{e9}?\u{e9}#f HTTP/1.1\r\n\r\n",
+        "get http://a.test:81?x HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\n\r\n",
+        "CONNECT a.test:443 HTTP/1.1\r\n\r\n",
+        "M!#$%&'*+-.^_`|~9 / HTTP/1.1\r\n!#$%&'*+-.^_`|~9:\r\n\r\n",
+        "GET / HTTP/1.1\r\nx:\t\u{e9} \t\"()<>@,;:\\[]?={}\r\nx: \r\n\r\n",
+        "POST / HTTP/1.1\r\ncontent-length: 18446744073709551613\r\n\r\n",
+    ] {
+        let (_, passed) = follow(head);
+        assert_eq!(
+            (passed.bytes, passed.refused),
+            (head.len(), None),
+            "{head:?}"
+        );
+    }
+}
+
+#[test]
+fn fields_with_a_fault() {
     for (fields, fault) in [
         (
             "content-length: 3\r\ntransfer-encoding: chunked\r\n",
             Fault::LengthAndCoding,
         ),
         (
-            "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
-            Fault::LengthAndCoding,
-        ),
-        (
-            "transfer-encoding: chunked\r\nx: y\r\ncontent-length: x\r\n",
+            "transfer-encoding: chunked\r\nx: y\r\ncontent-length: 3\r\n",
             Fault::LengthAndCoding,
         ),
         (
@@ -93,25 +120,127 @@ fn faults_are_told_with_the_number_of_their_head() {
             "content-length: 3\r\nContent-Length: 3\r\n",
             Fault::TwoLengths,
         ),
+        ("content-length: 3, 3\r\n", Fault::Length),
+        ("content-length:\r\n", Fault::Length),
+        ("content-length: +3\r\n", Fault::Length),
+        ("content-length: 18446744073709551614\r\n", Fault::Length),
         ("Transfer_Encoding: chunked\r\n", Fault::LookAlike),
         ("content_length: 3\r\n", Fault::LookAlike),
         ("x: y\r\n z\r\n", Fault::Folded),
         ("x: y\n", Fault::BareLineFeed),
         ("x: y\ntransfer-encoding: gzip\r\n", Fault::BareLineFeed),
+        ("x\r\n", Fault::NoColon),
+        ("x : y\r\n", Fault::SpaceBeforeColon),
+        ("x\t: y\r\n", Fault::SpaceBeforeColon),
+        (": y\r\n", Fault::Name),
+        ("x\"y: z\r\n", Fault::Name),
+        ("x\u{e9}: z\r\n", Fault::Name),
+        ("x: y\rz: a\r\n", Fault::Value),
+        ("x: y\0\r\n", Fault::Value),
+        ("x: y\x7f\r\n", Fault::Value),
+        ("a:\r\nb:\r\nc:\r\nd:\r\ne:\r\n", Fault::TooMany),
     ] {
-        let head = format!("POST / HTTP/1.1\r\n{fields}\r\n");
+        let head = format!("POST /a?b HTTP/1.1\r\n{fields}\r\n");
         let (framing, passed) = follow(&format!("{NEXT}{head}GET /smuggled HTTP/1.1\r\n\r\n"));
         let expected = Passed {
-            bytes: NEXT.len() + head.len(),
-            fault: Some((2, fault)),
+            bytes: NEXT.len(),
+            refused: Some(Refused {
+                number: 2,
+                fault,
+                stand_in: b"POST /a HTTP/1.1\r\n\r\n".into(),
+            }),
         };
         assert_eq!(passed, expected, "{fields:?}");
         assert!(framing.is_over());
     }
-    let (_, passed) = follow("GET / HTTP/1.1\n\n");
-    assert_eq!(passed.fault, Some((1, Fault::BareLineFeed)));
-    let (_, passed) = follow("\nGET / HTTP/1.1\r\n\r\n");
-    assert_eq!(passed.fault, Some((1, Fault::BareLineFeed)));
+    let old = "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n";
+    assert_eq!(fault(&follow(old).1), Some((1, Fault::OldCoding)));
+}
+
+#[test]
+fn request_lines_with_a_fault() {
+    for (line, expected) in [
+        ("GET / HTTP/1.1\n\n", Fault::BareLineFeed),
+        ("\nGET / HTTP/1.1\r\n", Fault::BareLineFeed),
+        ("GET /\r\n", Fault::RequestLine),
+        ("GET  / HTTP/1.1\r\n", Fault::RequestLine),
+        ("GET  HTTP/1.1\r\n", Fault::RequestLine),
+        (" GET / HTTP/1.1\r\n", Fault::RequestLine),
+        ("GET /a b HTTP/1.1\r\n", Fault::RequestLine),
+        ("GET / HTTP/1.1 \r\n", Fault::RequestLine),
+        ("(GET / HTTP/1.1\r\n", Fault::Method),
+        ("GET\t/\tHTTP/1.1\r\n", Fault::Method),
+        ("\0", Fault::Method),
+        ("GET /\t HTTP/1.1\r\n", Fault::Target),
+        ("GET /\x7f HTTP/1.1\r\n", Fault::Target),
+        ("GET /?\" HTTP/1.1\r\n", Fault::Target),
+        ("GET a/b HTTP/1.1\r\n", Fault::Target),
+        ("GET / HTTP/1.2\r\n", Fault::Version),
+        ("GET / HTTP/2.0\r\n", Fault::Version),
+        ("GET / http/1.1\r\n", Fault::Version),
+        ("GET / HTTP/1.1\r\r\n", Fault::Version),
+        ("\x16\x03\x01", Fault::Tls),
+        ("PROXY UNKNOWN\r\n", Fault::Proxy),
+    ] {
+        let (_, passed) = follow(line);
+        assert_eq!(fault(&passed), Some((1, expected)), "{line:?}");
+    }
+    let mut framing = Framing::new(MOST);
+    let passed = framing.follow(b"\r\n\r\n\0\r\nQUIT\n");
+    assert_eq!(fault(&passed), Some((1, Fault::Proxy)));
+}
+
+#[test]
+fn a_head_may_be_as_large_as_its_limit() {
+    let head = |length: usize| {
+        let (start, end) = ("GET / HTTP/1.1\r\nx: ", "\r\n\r\n");
+        let value = "y".repeat(length - start.len() - end.len());
+        format!("{start}{value}{end}")
+    };
+    let (_, passed) = follow(&head(300));
+    assert_eq!((passed.bytes, passed.refused), (300, None));
+    let line = "GET / HTTP/1.1\r\n";
+    let endless = "y".repeat(301);
+    for long in [
+        head(301),
+        endless.clone(),
+        format!("{line}{endless}"),
+        "\r\n".repeat(151),
+    ] {
+        let (_, passed) = follow(&long);
+        assert_eq!(fault(&passed), Some((1, Fault::TooLong)), "{long:?}");
+    }
+    let roomy = Most {
+        bytes: 200_000,
+        fields: 4,
+    };
+    for long in [
+        format!("GET /{} HTTP/1.1\r\n", "y".repeat(65_534)),
+        format!("{line}{}: z\r\n", "y".repeat(65_535)),
+    ] {
+        let passed = Framing::new(roomy).follow(long.as_bytes());
+        assert_eq!(fault(&passed), Some((1, Fault::LongName)));
+    }
+}
+
+#[test]
+fn a_stand_in_says_what_is_known_and_harmless() {
+    let long = format!("GET /{} HTTP/1.1\r\n", "y".repeat(2000));
+    let cut = format!("GET /{} HTTP/1.1", "y".repeat(1023));
+    for (head, stand_in) in [
+        ("", "- - HTTP/1.1"),
+        ("\r\n\r\nHEAD /a?b", "HEAD /a HTTP/1.1"),
+        ("GE", "GE - HTTP/1.1"),
+        ("GET /a#b HTTP/1.0\r\nx: y", "GET /a HTTP/1.0"),
+        ("GET http://a.test/b?c HTTP/1.1\r\n", "GET /b HTTP/1.1"),
+        ("GET a.test:443 HTTP/1.1\r\n", "GET - HTTP/1.1"),
+        ("G(T /\x01 HTTP/1.1\r\n", "- - HTTP/1.1"),
+        (&long, &cut),
+    ] {
+        let found = head::stand_in(head.as_bytes());
+        let expected = format!("{stand_in}\r\n\r\n");
+        assert_eq!(String::from_utf8(found), Ok(expected), "{head:?}");
+    }
 }
 
 #[test]
@@ -132,7 +261,7 @@ fn lost_in_a_body_it_reads_no_further() {
         let (framing, passed) = follow(&text);
         assert!(framing.is_lost(), "{body:?}");
         assert!(
-            passed.bytes <= text.len() - NEXT.len() && passed.fault.is_none(),
+            passed.bytes <= text.len() - NEXT.len() && passed.refused.is_none(),
             "{body:?}"
         );
     }
@@ -147,7 +276,7 @@ fn an_upgrade_waits_for_its_verdict() {
             passed,
             Passed {
                 bytes: ask.len(),
-                fault: None
+                refused: None
             }
         );
         assert!(framing.waits());
@@ -157,12 +286,17 @@ fn an_upgrade_waits_for_its_verdict() {
     let (mut framing, _) = follow(ask);
     framing.decide(true);
     assert_eq!(framing.follow(b"\n\n\x81").bytes, 3);
+    let (mut framing, _) = follow(ask);
+    framing.decide(false);
+    assert_eq!(framing.follow(NEXT.as_bytes()).bytes, NEXT.len());
 }
 
 #[test]
-fn codes_stand_for_faults() {
-    for fault in Fault::ALL {
-        assert_eq!(Fault::from_code(fault as u8), Some(fault));
-    }
-    assert_eq!(Fault::from_code(0), None);
+fn a_line_of_a_chunk_may_not_go_on_for_ever() {
+    let head = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+    let text = format!("{head}5;{}", "x".repeat(LONGEST_LINE));
+    let mut framing = Framing::new(MOST);
+    let passed = framing.follow(text.as_bytes());
+    assert!(framing.is_lost());
+    assert_eq!(passed.bytes, head.len());
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ::http::HeaderName;
-use countersign_testkit::client::Request as Ask;
+use countersign_testkit::client::{Client, Request as Ask};
+use countersign_testkit::tls::Authority;
 
 use super::http::{ask, h2c, h2c_watched};
 use super::*;
@@ -62,15 +63,17 @@ fn a_head_that_does_not_end_is_408_and_an_idle_connection_closes() {
         ..Timeouts::default()
     };
     let (port, running) = with(Limits::default(), timeouts);
-    let (mut slow, mut idle, mut silent) = (port.client(), port.client(), port.client());
+    let (mut slow, mut idle) = (port.client(), port.client());
     let start = Instant::now();
     assert_eq!(idle.send(&Ask::get("/")).unwrap().status, 200);
-    slow.write(b"GET / HTTP/1.1\r\nhost: a\r\n").unwrap();
+    slow.write(b"POST /slow?y HTTP/1.1\r\nhost: a\r\n").unwrap();
     let answer = slow.read().unwrap();
     assert_eq!(
         (answer.status, answer.headers.first("connection")),
         (408, Some("close"))
     );
+    assert_eq!(answer.text(), "client_timeout");
+    assert_eq!(answer.headers.first("x-asked"), Some("POST /slow HTTP/1.1"));
     let took = start.elapsed();
     assert!(
         took >= Duration::from_millis(200) && took < Duration::from_millis(550),
@@ -78,13 +81,17 @@ fn a_head_that_does_not_end_is_408_and_an_idle_connection_closes() {
     );
     assert!(slow.closes_within(SOON));
 
-    // A second request is bounded like the first.
-    let mut again = port.client();
-    assert_eq!(again.send(&Ask::get("/")).unwrap().status, 200);
-    again.write(b"GET").unwrap();
-    assert_eq!(again.read().unwrap().status, 408);
+    // A second request is bounded like the first, also behind one that runs.
+    for wait in ["/", "/slow?100"] {
+        let mut again = port.client();
+        again
+            .write(&[&Ask::get(wait).bytes()[..], b"GET"].concat())
+            .unwrap();
+        assert_eq!(again.read().unwrap().status, 200);
+        assert_eq!(again.read().unwrap().status, 408);
+    }
 
-    assert!(idle.closes_within(SOON) && silent.closes_within(SOON));
+    assert!(idle.closes_within(SOON));
     assert!(start.elapsed() >= Duration::from_millis(600));
     running.runtime.block_on(async {
         let (mut sender, ended) = h2c_watched(port.address()).await;
@@ -98,6 +105,45 @@ fn a_head_that_does_not_end_is_408_and_an_idle_connection_closes() {
             start.elapsed()
         );
     });
+}
+
+#[test]
+fn the_first_request_is_waited_for_no_longer_than_its_headers() {
+    let timeouts = Timeouts {
+        request_headers: Duration::from_millis(200),
+        ..Timeouts::default()
+    };
+    let authority = Authority::new("test");
+    let identity = authority.issue(&["a.test"]);
+    let plain = Port {
+        timeouts,
+        ..Port::free()
+    };
+    let secure = Port {
+        timeouts,
+        listeners: vec![("a", "a.test", Pem::of(&identity))],
+        ..Port::free()
+    };
+    let running = Running::start(&[&plain, &secure]);
+    let mut silent = plain.client();
+    let start = Instant::now();
+    assert!(silent.closes_within(SOON), "without a word");
+    assert!(start.elapsed() >= Duration::from_millis(200));
+    running.runtime.block_on(async {
+        let (_sender, ended) = h2c_watched(plain.address()).await;
+        let ended = tokio::time::timeout(SOON, ended).await.unwrap();
+        assert!(ended.unwrap().is_ok(), "with a farewell");
+    });
+    for protocol in [&b"h2"[..], b"http/1.1"] {
+        let mut config = rustls::ClientConfig::clone(&authority.client(None));
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let client = Client::connect_tls(secure.address(), "a.test", config.into());
+        let start = Instant::now();
+        let mut client = client.unwrap();
+        let farewell = Duration::from_secs(5);
+        assert!(client.closes_within(SOON + farewell), "{protocol:?}");
+        assert!(start.elapsed() >= Duration::from_millis(200));
+    }
 }
 
 #[test]
