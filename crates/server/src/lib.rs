@@ -9,6 +9,7 @@ mod admin;
 mod connection;
 mod edge;
 mod gate;
+mod keepalive;
 mod proxy;
 mod server;
 mod worker;

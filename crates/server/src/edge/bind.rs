@@ -8,6 +8,8 @@ use countersign_core::origin::Origin;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
+use crate::keepalive::keep_alive;
+
 /// An address that cannot be listened on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("cannot listen on {address} for {origin}: {}", self.why())]
@@ -104,6 +106,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     // from starting; this does not let two listen on one port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    keep_alive(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -148,6 +151,19 @@ mod tests {
         let listener = listen("[::]:0".parse().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
         TcpStream::connect(("127.0.0.1", port)).unwrap();
+    }
+
+    /// Accepted connections inherit it.
+    #[test]
+    fn clients_that_vanish_are_found_out() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = socket2::SockRef::from(&accepted);
+        assert!(socket.keepalive().unwrap());
+        let time = socket.tcp_keepalive_time().unwrap();
+        assert_eq!(time, std::time::Duration::from_secs(60));
     }
 
     #[test]

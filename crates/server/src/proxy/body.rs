@@ -195,6 +195,7 @@ impl fmt::Display for Broken {
             Cut::Upstream => "the backend broke off",
             Cut::Token => "the token has lapsed",
             Cut::Timeout => "the exchange took too long",
+            Cut::Idle => "nothing happened for too long",
             Cut::Drain => "the configuration was replaced",
             Cut::Upload => "the request's body went wrong",
         })

@@ -13,6 +13,8 @@ pub(crate) enum Cut {
     Token,
     /// The whole exchange took longer than the route allows.
     Timeout,
+    /// Nothing went through a tunnel for too long.
+    Idle,
     /// A new configuration or a shutdown ended it.
     Drain,
     /// The client's body went wrong after the answer had begun.
@@ -27,6 +29,7 @@ impl Cut {
             Cut::Upstream => "upstream",
             Cut::Token => "token",
             Cut::Timeout => "timeout",
+            Cut::Idle => "idle",
             Cut::Drain => "drain",
             Cut::Upload => "upload",
         }
@@ -39,7 +42,7 @@ impl Cut {
             Cut::Upstream => Some(Reason::UpstreamReset),
             Cut::Token => Some(Reason::TokenLapsed),
             Cut::Timeout => Some(Reason::Timeout),
-            Cut::Client | Cut::Drain | Cut::Upload => None,
+            Cut::Client | Cut::Idle | Cut::Drain | Cut::Upload => None,
         }
     }
 }

@@ -239,9 +239,11 @@ impl<'v> Way<'v> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let refusal = match upgrade {
                 Some(client) => {
-                    let bounds = bounds.for_tunnel();
+                    let (bounds, idle) = (bounds.for_tunnel(), self.settings.timeouts.idle);
                     match bounds.due() {
-                        None => return tunnel::open(exchange, client, response, lease, bounds),
+                        None => {
+                            return tunnel::open(exchange, client, response, lease, bounds, idle);
+                        }
                         Some(cut) => send::late(cut, "no tunnel in time"),
                     }
                 }

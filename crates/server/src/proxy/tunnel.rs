@@ -1,5 +1,6 @@
 //! After an upgrade: bytes both ways until one side or the time ends it.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,7 +15,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::Body;
 use super::bounds::Bounds;
@@ -22,13 +23,15 @@ use super::cut::Cut;
 use super::exchange::Exchange;
 use super::upstream::Lease;
 
-/// Answers 101 as the backend did, and splices the two connections.
+/// Answers 101 as the backend did, and splices the two connections until
+/// nothing has gone through for `idle`.
 pub(crate) fn open(
     mut exchange: Box<Exchange>,
     client: OnUpgrade,
     mut switched: Response<Incoming>,
     lease: Lease,
     bounds: Bounds,
+    idle: Duration,
 ) -> Response<Body> {
     exchange.answers(StatusCode::SWITCHING_PROTOCOLS, Reason::Ok);
     let backend = hyper::upgrade::on(&mut switched);
@@ -46,7 +49,7 @@ pub(crate) fn open(
     spawn_local(async move {
         let both = async { tokio::try_join!(client, backend) };
         match timeout(HANDSHAKE, both).await {
-            Ok(Ok((client, backend))) => splice(exchange, client, backend, &bounds).await,
+            Ok(Ok((client, backend))) => splice(exchange, client, backend, &bounds, idle).await,
             Ok(Err(_)) | Err(_) => exchange.cut(Cut::Client, None),
         }
         drop(lease);
@@ -57,17 +60,26 @@ pub(crate) fn open(
 /// The way back is short: both ends have agreed already.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-async fn splice(mut exchange: Box<Exchange>, client: Upgraded, backend: Upgraded, bounds: &Bounds) {
+async fn splice(
+    mut exchange: Box<Exchange>,
+    client: Upgraded,
+    backend: Upgraded,
+    bounds: &Bounds,
+    idle: Duration,
+) {
     let connection = exchange.connection.clone();
+    let moved = Cell::new(Instant::now());
     let ended = {
         let mut client = Counted {
             io: TokioIo::new(client),
             exchange: &exchange,
+            moved: &moved,
         };
         let mut backend = TokioIo::new(backend);
         tokio::select! {
             biased;
             cut = bounds.reached() => Err(cut),
+            () = silence(&moved, idle) => Err(Cut::Idle),
             () = connection.ended() => Err(Cut::Drain),
             copied = copy_bidirectional(&mut client, &mut backend) => {
                 copied.map(|_| ()).map_err(|_| Cut::Client)
@@ -80,10 +92,31 @@ async fn splice(mut exchange: Box<Exchange>, client: Upgraded, backend: Upgraded
     }
 }
 
-/// The client's end, which counts what goes through it.
+/// Comes when nothing has moved for so long.
+async fn silence(moved: &Cell<Instant>, idle: Duration) {
+    loop {
+        let due = moved.get() + idle;
+        if due <= Instant::now() {
+            return;
+        }
+        sleep_until(due).await;
+    }
+}
+
+/// The client's end, which counts what goes through it, from either side.
 struct Counted<'e> {
     io: TokioIo<Upgraded>,
     exchange: &'e Exchange,
+    moved: &'e Cell<Instant>,
+}
+
+impl Counted<'_> {
+    fn sent(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = written {
+            self.exchange.sent(*count);
+            self.moved.set(Instant::now());
+        }
+    }
 }
 
 impl AsyncRead for Counted<'_> {
@@ -94,8 +127,11 @@ impl AsyncRead for Counted<'_> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.exchange
-            .received(buf.filled().len().saturating_sub(before));
+        let count = buf.filled().len().saturating_sub(before);
+        if count > 0 {
+            self.exchange.received(count);
+            self.moved.set(Instant::now());
+        }
         polled
     }
 }
@@ -107,9 +143,7 @@ impl AsyncWrite for Counted<'_> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(count)) = &polled {
-            self.exchange.sent(*count);
-        }
+        self.sent(&polled);
         polled
     }
 
@@ -127,9 +161,7 @@ impl AsyncWrite for Counted<'_> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
-        if let Poll::Ready(Ok(count)) = &polled {
-            self.exchange.sent(*count);
-        }
+        self.sent(&polled);
         polled
     }
 

@@ -197,3 +197,26 @@ fn a_reload_ends_the_streams_that_began_before_it() {
     let (mut socket, _) = ask(&gateway, "websocket", &[]);
     assert!(!socket.closes_within(Duration::from_millis(500)));
 }
+
+/// Bytes in either direction keep a tunnel open, and nothing else does.
+#[test]
+fn a_tunnel_that_is_silent_both_ways_ends() {
+    let upstream = upstream();
+    let mut scene = Scene::to(upstream.address());
+    scene.settings.timeouts.idle = Duration::from_millis(600);
+    let gateway = scene.start();
+    let (mut socket, response) = ask(&gateway, "websocket", &[]);
+    assert_eq!(response.status, 101);
+    for _ in 0..4 {
+        assert!(!socket.closes_within(Duration::from_millis(400)));
+        socket.write(b"ping").unwrap();
+        assert_eq!(socket.read_bytes(4).unwrap(), b"ping");
+    }
+    assert!(!socket.closes_within(Duration::from_millis(400)));
+    assert!(socket.closes_within(Duration::from_secs(1)));
+    let line = gateway.logged("/ws");
+    assert_eq!(
+        (&line["cut"], &line["reason"]),
+        (&"idle".into(), &"ok".into())
+    );
+}

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::super::upload::Upload;
 use super::tls::{HTTP2, Tls};
+use crate::keepalive::keep_alive;
 
 /// Why there is no connection. Says nothing that a log may not say.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ impl Addresses {
             None => self.connect_by_name().await?,
         };
         stream.set_nodelay(true).map_err(Unreachable::Tcp)?;
+        keep_alive(&stream).map_err(Unreachable::Tcp)?;
         Ok(stream)
     }
 
@@ -223,3 +225,25 @@ const MOST_HEADER_BYTES: u32 = 64 * 1024;
 /// these as share a connection, lest they hold up the others on it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn backends_that_vanish_are_found_out() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost"] {
+            let endpoint = Endpoint {
+                host: host.into(),
+                port,
+            };
+            let stream = Addresses::new(&endpoint).connect().await.unwrap();
+            let socket = socket2::SockRef::from(&stream);
+            assert!(socket.keepalive().unwrap(), "{host}");
+            let time = socket.tcp_keepalive_time().unwrap();
+            assert_eq!(time, Duration::from_secs(60), "{host}");
+        }
+    }
+}
