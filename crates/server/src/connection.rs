@@ -112,6 +112,14 @@ impl Connection {
         running.compiled.sockets.get(socket.0 as usize)
     }
 
+    /// The listener whose it is while no request says for which host it comes:
+    /// that of the handshake, or the widest of the socket.
+    pub(crate) fn widest(&self, running: &Running) -> Option<ListenerId> {
+        let (socket, listener) = self.find(running)?;
+        let snapshot = &running.compiled.snapshot;
+        listener.or_else(|| snapshot.socket(socket)?.listeners.last().copied())
+    }
+
     /// Whether it is being closed: it gets no further requests, and what runs
     /// has until [`Connection::ended`].
     pub fn closing(&self) -> bool {

@@ -7,10 +7,8 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
 
 use countersign_runtime::{Handle, Shard};
-use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -131,7 +129,8 @@ impl<H: Handler> Floor<H> {
             door,
             mut permit,
         } = accepted;
-        tune(&tcp)?;
+        tcp.set_nonblocking(true)?;
+        tcp.set_nodelay(true)?;
         let local = tcp.local_addr()?;
         let mut tcp = Tcp::new(TcpStream::from_std(tcp)?);
         let bound = door.timeouts.request_headers;
@@ -214,20 +213,6 @@ impl<H> Floor<H> {
         }
     }
 }
-
-fn tune(tcp: &std::net::TcpStream) -> io::Result<()> {
-    tcp.set_nonblocking(true)?;
-    tcp.set_nodelay(true)?;
-    // A client that is gone without a word would else keep its place for as
-    // long as it may be idle.
-    let keepalive = TcpKeepalive::new().with_time(SILENCE).with_interval(PROBE);
-    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
-}
-
-/// How long nothing comes until the system asks whether the other end is there.
-const SILENCE: Duration = Duration::from_secs(60);
-/// How long it then waits between one question and the next.
-const PROBE: Duration = Duration::from_secs(10);
 
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -118,6 +118,11 @@ impl Exchange {
         })
     }
 
+    /// It is refused before it is known for which host it comes.
+    pub(crate) fn unread(&mut self) {
+        self.listener = self.connection.widest(&self.view.running);
+    }
+
     /// The request was cleaned and its listener found.
     pub(crate) fn prepared(&mut self, prepared: &Prepared, target: Option<&PathAndQuery>) {
         self.listener = Some(prepared.listener);

@@ -91,11 +91,9 @@ pub(crate) fn refuse<B>(
     denial: &Denial,
 ) -> Response<Body> {
     let view = context.view();
-    answer::refuse(
-        Exchange::begin(context, view, connection, request),
-        denial,
-        None,
-    )
+    let mut exchange = Exchange::begin(context, view, connection, request);
+    exchange.unread();
+    answer::refuse(exchange, denial, None)
 }
 
 /// Cleans the request and puts it before the policies, getting the facts that

@@ -8,5 +8,6 @@
 )]
 
 mod http_conformance;
+mod refused;
 mod site;
 mod start;

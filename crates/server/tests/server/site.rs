@@ -1,7 +1,9 @@
 //! A server in this process, with one listener and one route to one backend.
 
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use countersign_config::compiled::{
     AccessLog, Compiled, Limits, RemoteKeys, SocketSettings, Timeouts,
@@ -14,15 +16,33 @@ use countersign_core::origin::Origin;
 use countersign_core::route::{Match, RouteEntry, RouteRule, RouteTable, WeightedBackend};
 use countersign_runtime::keys::{Boxed, Document, Failure, Fetch};
 use countersign_runtime::{Counter, Handle, Metrics};
-use countersign_server::{Log, Server, ServerOptions, Sink, Sockets};
+use countersign_server::{Server, ServerOptions, Sink, Sockets};
 use countersign_testkit::port;
+use serde_json::Value;
 use tokio::runtime::{self, Runtime};
 
 /// A running server; its threads end when it is dropped.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    pub(crate) metrics: Arc<Metrics>,
+    log: Log,
     _server: Server,
     _control: Runtime,
+}
+
+/// What the access log has written.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Site {
@@ -36,15 +56,33 @@ impl Site {
         let inside = control.enter();
         let bind = port::free();
         let compiled = Arc::new(compiled(bind, backend));
-        let handle = Handle::start(compiled, Arc::new(NoKeys), || 0.5, Metrics::new());
-        let (sink, _writer) = Sink::start(std::io::sink(), Counter::default()).unwrap();
+        let (metrics, log) = (Metrics::new(), Log::default());
+        let handle = Handle::start(compiled, Arc::new(NoKeys), || 0.5, metrics.clone());
+        let (sink, _writer) = Sink::start(log.clone(), Counter::default()).unwrap();
         let server = Server::start(&handle, sink, options(None)).unwrap();
         drop(inside);
         let address = (Ipv4Addr::LOCALHOST, bind).into();
         Site {
             address,
+            metrics,
+            log,
             _server: server,
             _control: control,
+        }
+    }
+
+    /// The lines of the access log once there are so many.
+    pub(crate) fn logged(&self, count: usize) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
+            let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            let lines: Vec<Value> = lines.collect();
+            if lines.len() >= count {
+                return lines;
+            }
+            assert!(start.elapsed() < Duration::from_secs(5), "{text}");
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
@@ -54,7 +92,7 @@ pub(crate) fn options(admin: Option<SocketAddr>) -> ServerOptions {
         workers: 1,
         admin,
         sockets: Sockets::default(),
-        log: Log {
+        log: countersign_server::Log {
             level: Box::new(|| "off".into()),
             set: Box::new(|_| Ok(())),
         },
@@ -94,7 +132,7 @@ pub(crate) fn compiled(bind: u16, backend: SocketAddr) -> Compiled {
         timeouts: Timeouts::default(),
         proxy_protocol: [].into(),
         streams_outlive_token: false,
-        access_log: AccessLog::Off,
+        access_log: AccessLog::Json,
     }]
     .into();
     compiled
