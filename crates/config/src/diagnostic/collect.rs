@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::withheld::{Masks, Withheld};
 use super::{Diagnostic, ObjectRef, Severity};
+use crate::source::Span;
 
 /// Everything found in one load. Nothing stops at the first error: whoever reads pushes and goes on.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,7 @@ pub struct Diagnostics {
     subject: Option<ObjectRef>,
     /// How many of each severity there were, kept or not.
     counts: BTreeMap<Severity, usize>,
+    withheld: Withheld,
 }
 
 /// How many of each severity are kept: more than anybody reads, few enough to print whatever the input.
@@ -24,6 +27,9 @@ impl Diagnostics {
 
     /// Takes one; if it names no object, it is about the one being read. Of each severity the first thousand are kept.
     pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        if let Some(span) = diagnostic.span.filter(|_| diagnostic.private) {
+            self.withhold(span);
+        }
         let count = self.counts.entry(diagnostic.severity).or_default();
         *count += 1;
         if *count > KEPT {
@@ -33,6 +39,22 @@ impl Diagnostics {
             diagnostic.subject.clone_from(&self.subject);
         }
         self.list.push(diagnostic);
+    }
+
+    /// Says that the text of a place is or may be a secret. No diagnostic shows it, whatever it is about, and whether it is
+    /// found before or after.
+    pub fn withhold(&mut self, span: Span) {
+        self.withheld.add(span);
+    }
+
+    /// The places that are not shown.
+    pub(super) fn masks(&self) -> Masks {
+        self.withheld.masks()
+    }
+
+    /// How many were pushed so far, kept or not.
+    pub(crate) fn pushed(&self) -> usize {
+        self.counts.values().sum()
     }
 
     /// For each severity of which not all were kept, a diagnostic that says so.

@@ -4,13 +4,18 @@
 //! instead. Input goes into a message through [`quoted`] only, which bounds it and makes control characters visible.
 
 mod collect;
+mod excerpt;
 mod json;
 mod render;
 #[cfg(test)]
 mod tests;
+mod visible;
+mod withheld;
 
 pub use collect::Diagnostics;
-pub use render::{Style, quoted};
+pub use render::Style;
+pub(crate) use visible::looks_secret;
+pub use visible::quoted;
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,7 +52,7 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// The object it is about.
     pub subject: Option<ObjectRef>,
-    /// Whether the source text must not be shown.
+    /// Whether the text of the place must not be shown.
     pub private: bool,
 }
 
@@ -115,7 +120,7 @@ impl Diagnostic {
         self
     }
 
-    /// Keeps the source text out of every rendering, because it is or may be a secret.
+    /// Keeps the text of the place out of every excerpt ([`Diagnostics::withhold`]), because it is or may be a secret.
     #[must_use]
     pub fn private(mut self) -> Self {
         self.private = true;

@@ -95,20 +95,101 @@ fn spans_over_several_lines_are_underlined_on_the_first() {
     );
 }
 
-#[test]
-fn secrets_are_not_shown() {
-    let text = "kind: ConfigMap\na: hunter1\n---\nkind: Secret\na: hunter2\n";
+/// The two lines of the excerpt for a place, where others are withheld.
+fn masked(text: &str, place: &str, withheld: &[&str]) -> [String; 2] {
     let files = files(text);
     let at = |needle: &str| {
         let start = text.find(needle).unwrap();
-        Diagnostic::error("x", "m").at(span(&files, start, start + needle.len()))
+        span(&files, start, start + needle.len())
     };
-    assert!(plain(&files, at("hunter1")).contains("hunter1"));
-    assert!(!plain(&files, at("hunter1").private()).contains("hunter1"));
-    assert!(!plain(&files, at("hunter2")).contains("hunter2"));
     let mut diags = Diagnostics::new();
-    diags.push(at("hunter1").private());
-    assert!(!diags.render(&files, Style::Json).contains("hunter"));
+    diags.push(Diagnostic::error("x", "m").at(at(place)));
+    for needle in withheld {
+        diags.withhold(at(needle));
+    }
+    let shown = diags.render(&files, Style::Plain);
+    let mut lines = shown
+        .lines()
+        .skip(1)
+        .map(|line| line.get(6..).unwrap().to_owned());
+    [lines.next().unwrap(), lines.next().unwrap()]
+}
+
+#[test]
+fn what_is_withheld_is_in_no_excerpt() {
+    for (text, place, withheld, expected) in [
+        (
+            "a: x, b: y, c: z",
+            "y",
+            &["x", "z"][..],
+            ["a: [withheld], b: y, c: [withheld]", "                  ^"],
+        ),
+        (
+            "a: xyz, b: 1",
+            "y",
+            &["xyz"],
+            ["a: [withheld], b: 1", "   ^^^^^^^^^^"],
+        ),
+        (
+            "a: xyz, b: 1",
+            "z, b",
+            &["xyz"],
+            ["a: [withheld], b: 1", "   ^^^^^^^^^^^^^"],
+        ),
+        (
+            "a: xyz, b: 1",
+            "a: x",
+            &["xyz"],
+            ["a: [withheld], b: 1", "^^^^^^^^^^^^^"],
+        ),
+        (
+            "a: é\n x\n y, b: 1\n",
+            "b",
+            &["é\n x\n y"],
+            ["[withheld], b: 1", "            ^"],
+        ),
+        (
+            "a: é\n x\n y, b: 1\n",
+            "a",
+            &["é\n x\n y"],
+            ["a: [withheld]", "^"],
+        ),
+        (
+            "a: é\n x\n y, b: 1\n",
+            "x",
+            &["é\n x\n y"],
+            ["[withheld]", "^^^^^^^^^^"],
+        ),
+        (
+            "abcdef",
+            "f",
+            &["bc", "abc", "cd"],
+            ["[withheld]ef", "           ^"],
+        ),
+    ] {
+        assert_eq!(masked(text, place, withheld), expected, "{text:?} {place}");
+    }
+    let long = format!("a: {}, b: 1, c: {}", "x".repeat(500), "z".repeat(500));
+    let [line, carets] = masked(&long, "b", &[&"x".repeat(500), &"z".repeat(500)]);
+    assert_eq!(
+        (line.as_str(), carets.as_str()),
+        ("a: [withheld], b: 1, c: [withheld]", "               ^")
+    );
+}
+
+#[test]
+fn what_is_private_is_withheld() {
+    let files = files("a: hunter1, b: 2");
+    let mut diags = Diagnostics::new();
+    diags.push(
+        Diagnostic::error("x", "m")
+            .at(span(&files, 3, 10))
+            .private(),
+    );
+    diags.push(Diagnostic::error("x", "m").at(span(&files, 12, 13)));
+    for style in [Style::Plain, Style::Fancy, Style::Json] {
+        assert!(!diags.render(&files, style).contains("hunter"));
+    }
 }
 
 #[test]

@@ -79,10 +79,16 @@ impl Collector<'_> {
         let Some(head) = head(&node, self.diags) else {
             return;
         };
-        match classify(&head.group, &head.kind) {
-            Class::Known(kind) if known_version(kind, &head, self.diags) => {
-                self.object(file, kind, &head, node);
-            }
+        let class = classify(&head.group, &head.kind);
+        let version = match class {
+            Class::Known(kind) => known_version(kind, &head, self.diags),
+            _ => false,
+        };
+        if !version {
+            unread(&node, self.diags);
+        }
+        match class {
+            Class::Known(kind) if version => self.object(file, kind, &head, node),
             Class::Known(_) => {}
             Class::Foreign => {
                 let first = (head.kind_span, 0);
@@ -213,6 +219,15 @@ fn head(node: &Node, diags: &mut Diagnostics) -> Option<Head> {
         version_span: *version_span,
         kind_span: *kind_span,
     })
+}
+
+/// Nobody here knows what is secret of an object that is not read.
+fn unread(node: &Node, diags: &mut Diagnostics) {
+    if let Value::Mapping(entries) = &node.value {
+        let known = |key: &str| matches!(key, "apiVersion" | "kind" | "metadata");
+        let rest = entries.iter().filter(|(key, _)| !known(&key.text));
+        rest.for_each(|(_, node)| diags.withhold(node.span));
+    }
 }
 
 fn literal<'n>(node: &'n Node, name: &str) -> Option<(&'n Scalar, Span)> {

@@ -5,7 +5,7 @@ use crate::source::Span;
 use crate::yaml::{Key, Node, Value};
 
 use super::scalars::mismatch;
-use super::{collections, nearest};
+use super::{collections, nearest, unread};
 
 /// Reads a mapping field by field. When it goes out of scope, or at [`Fields::finish`], each key that was never asked for
 /// is an error. A field whose value is null counts as absent, as in Kubernetes.
@@ -109,7 +109,11 @@ impl<'n, 'd> Fields<'n, 'd> {
 
     /// A field that exists elsewhere and is refused here, because leaving it out of account would change what is allowed.
     pub fn unsupported(&mut self, name: &'static str, help: &str) {
-        if let Some((key, _)) = self.entry(name) {
+        if let Some((key, node)) = self.entry(name) {
+            // Nobody here knows what is secret of it.
+            if !matches!(node.value, Value::Scalar(_)) {
+                self.diags.withhold(node.span);
+            }
             let message = format!(
                 "field {} of {} is not supported",
                 quoted(name),
@@ -211,10 +215,11 @@ impl<'n, 'd> Fields<'n, 'd> {
 
 impl Drop for Fields<'_, '_> {
     fn drop(&mut self) {
-        for (key, _) in self.entries {
+        for (key, node) in self.entries {
             if self.lenient || self.asked.contains(&&*key.text) {
                 continue;
             }
+            unread::withhold(key, node, &self.asked, self.diags);
             let message = format!("unknown field {} in {}", quoted(&key.text), quoted(self.at));
             let error = Diagnostic::error("unknown-field", message).at(key.span);
             self.diags

@@ -30,6 +30,7 @@ mod scalars;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 pub use collections::{Spanned, list, list_in, map, spanned};
 pub use duration::{duration, duration_in, go_duration, go_duration_in};

@@ -50,14 +50,8 @@ pub struct Files {
 struct File {
     name: Arc<str>,
     content: Box<str>,
-    documents: Vec<Document>,
-}
-
-/// A stretch of a text that holds one document at most.
-#[derive(Clone)]
-struct Document {
-    range: Range<usize>,
-    secret: bool,
+    /// Each holds one document at most.
+    documents: Vec<Range<usize>>,
 }
 
 impl Files {
@@ -65,15 +59,7 @@ impl Files {
     pub fn new(texts: impl IntoIterator<Item = Text>) -> Self {
         let files = texts.into_iter().map(|text| File {
             name: text.name.into(),
-            documents: documents::split(&text.content)
-                .into_iter()
-                .map(|range| Document {
-                    secret: documents::names_secret(
-                        text.content.get(range.clone()).unwrap_or_default(),
-                    ),
-                    range,
-                })
-                .collect(),
+            documents: documents::split(&text.content),
             content: text.content.into(),
         });
         Self {
@@ -103,32 +89,11 @@ impl Files {
         self.content(span.file).get(range).unwrap_or_default()
     }
 
-    /// The text before and the text after a position.
-    pub(crate) fn around(&self, at: Pos, id: FileId) -> (&str, &str) {
-        let content = self.content(id);
-        let cut = content.split_at_checked(at.byte as usize);
-        cut.unwrap_or((content, ""))
-    }
-
     /// The documents of a text, as byte ranges that together cover it.
     pub(crate) fn documents(&self, id: FileId) -> impl Iterator<Item = Range<usize>> {
         self.file(id)
             .into_iter()
-            .flat_map(|file| file.documents.iter().map(|document| document.range.clone()))
-    }
-
-    /// Whether a position lies in a document whose text must not be shown: a Secret.
-    pub(crate) fn withheld(&self, id: FileId, at: Pos) -> bool {
-        self.file(id).is_some_and(|file| {
-            let at = at.byte as usize;
-            let after = file
-                .documents
-                .partition_point(|document| document.range.start <= at);
-            after
-                .checked_sub(1)
-                .and_then(|index| file.documents.get(index))
-                .is_some_and(|document| document.secret)
-        })
+            .flat_map(|file| file.documents.iter().cloned())
     }
 
     fn file(&self, id: FileId) -> Option<&File> {

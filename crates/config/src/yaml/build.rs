@@ -9,6 +9,7 @@ use saphyr_parser::{Event, ScalarStyle, Span as Marks, Tag};
 
 use super::node::{Key, Node, Scalar, Typed, Value};
 use super::positions::Positions;
+use super::secrets::Place;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::source::Span;
 
@@ -134,7 +135,11 @@ impl<'a> Builder<'a> {
     ) {
         let at = match style {
             // The parser places a value that is not there at whatever follows it, which may be lines away.
-            ScalarStyle::Plain if text.is_empty() && tag.is_none() => self.gap(),
+            ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded
+                if text.is_empty() && tag.is_none() =>
+            {
+                self.gap()
+            }
             ScalarStyle::Plain => at,
             // It ends a quoted or a block scalar at whatever follows it.
             _ => at.start..self.positions.trim(at.start, at.end),
@@ -160,7 +165,7 @@ impl<'a> Builder<'a> {
         };
         self.last = self.last.max(at.end);
         self.keep(anchor, &node);
-        self.place(node, at.end);
+        self.put(node, at.end);
     }
 
     /// Where a value that is not there would be: at its dash, or after its key.
@@ -205,7 +210,7 @@ impl<'a> Builder<'a> {
             value,
         };
         self.keep(frame.anchor, &node);
-        self.place(node, end);
+        self.put(node, end);
     }
 
     fn alias(&mut self, anchor: usize, at: Range<usize>) {
@@ -229,12 +234,12 @@ impl<'a> Builder<'a> {
         }
         if self.count(size, span) {
             self.last = self.last.max(at.end);
-            self.place(Node::clone(&node), at.end);
+            self.put(Node::clone(&node), at.end);
         }
     }
 
     /// Puts a finished value where it belongs.
-    fn place(&mut self, node: Node, end: usize) {
+    fn put(&mut self, node: Node, end: usize) {
         let Some(frame) = self.stack.last_mut() else {
             // A document that holds nothing, or `null`, is no document.
             if !node.is_null() {
@@ -329,11 +334,28 @@ impl<'a> Builder<'a> {
             Some(tag) => tag.to_string(),
             None => String::new(),
         };
-        let message = format!("unknown tag {}", quoted(&tag));
+        // What was meant for a password may begin with an exclamation mark.
+        let message = if self.place().hides() {
+            "unknown tag".to_owned()
+        } else {
+            format!("unknown tag {}", quoted(&tag))
+        };
         self.fail(
             Diagnostic::error("unknown-tag", message).help("leave it out, or put a text in quotes"),
             span,
         );
+    }
+
+    /// Where the next value stands.
+    fn place(&self) -> Place {
+        let keys = self.stack.iter().filter_map(|frame| match &frame.items {
+            Items::Mapping(Entries {
+                key: Pending::Key(key),
+                ..
+            }) => Some(key),
+            _ => None,
+        });
+        keys.fold(Place::Open, |place, key| place.under(&key.text))
     }
 
     fn fail(&mut self, diagnostic: Diagnostic, span: Span) {

@@ -5,9 +5,9 @@ use saphyr_parser::Parser;
 use super::build::Builder;
 use super::node::{Document, Node};
 use super::positions::Positions;
-use super::trouble;
+use super::{broken, secrets, trouble};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::source::{FileId, Files, Pos};
+use crate::source::{FileId, Files, Pos, Span};
 
 /// The largest text that is read.
 const MAX_TEXT: usize = 32 << 20;
@@ -27,6 +27,12 @@ pub fn parse(files: &Files, file: FileId, diags: &mut Diagnostics) -> Vec<Docume
     if content.len() > MAX_TEXT {
         let start = Positions::new(file, base, "").span(0, 0);
         diags.push(too_large("text", content.len(), MAX_TEXT).at(start));
+        let end = Pos {
+            byte: u32::MAX,
+            line: u32::MAX,
+            column: 1,
+        };
+        diags.withhold(Span { end, ..start });
         return documents;
     }
     for range in files.documents(file) {
@@ -35,7 +41,13 @@ pub fn parse(files: &Files, file: FileId, diags: &mut Diagnostics) -> Vec<Docume
         let body = text.trim_start_matches('\u{feff}');
         base.byte += u32::try_from(text.len() - body.len()).unwrap_or_default();
         let positions = Positions::new(file, base, body);
+        let told = diags.pushed();
         let roots = document(body, &positions, diags);
+        for root in &roots {
+            secrets::withhold(root, diags);
+        }
+        let broken = diags.pushed() > told;
+        withhold(body, broken, file, base, diags);
         documents.extend(roots.into_iter().map(|node| Document { file, node }));
         base = positions.end();
     }
@@ -70,6 +82,29 @@ fn document(text: &str, positions: &Positions<'_>, diags: &mut Diagnostics) -> V
         }
     }
     builder.roots()
+}
+
+/// Withholds what looks like a secret outside the tree of a document: in its comments, and where not all of it is there.
+fn withhold(text: &str, broken: bool, file: FileId, base: Pos, diags: &mut Diagnostics) {
+    let whole = 0..text.len();
+    let mut hidden = match broken {
+        true if text.len() > MAX_DOCUMENT => vec![whole],
+        true => broken::hidden(text),
+        false => Vec::new(),
+    };
+    hidden.extend(broken::comments(text));
+    hidden.sort_unstable_by_key(|range| range.start);
+    let (mut at, mut pos) = (0, base);
+    for range in hidden {
+        pos = pos.after(text.get(at..range.start).unwrap_or_default());
+        at = range.start;
+        let end = pos.after(text.get(range).unwrap_or_default());
+        diags.withhold(Span {
+            file,
+            start: pos,
+            end,
+        });
+    }
 }
 
 fn too_large(what: &str, size: usize, limit: usize) -> Diagnostic {

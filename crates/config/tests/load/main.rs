@@ -18,4 +18,5 @@ mod policies;
 mod robust;
 mod routes;
 mod scale;
+mod secrets;
 mod support;
