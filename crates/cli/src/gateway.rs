@@ -10,7 +10,7 @@ use countersign_config::compiled::Compiled;
 use countersign_config::load;
 use countersign_config::source::Text;
 use countersign_runtime::keys::{Network, dice};
-use countersign_runtime::reload::{self, Apply};
+use countersign_runtime::reload;
 use countersign_runtime::texts::Sources;
 use countersign_runtime::{Handle, Metrics};
 use countersign_server::{
@@ -88,7 +88,7 @@ impl Gateway {
                 sources: reloads.sources,
                 texts: reloads.texts,
                 compile: Arc::new(|texts| load(texts, &environment)),
-                apply: Doors(sockets),
+                apply: sockets,
                 refuse_unprotect: reloads.refuse_unprotect,
                 report: Box::new(|_| {}),
             }));
@@ -190,17 +190,6 @@ const CONTROL_THREADS: usize = 2;
 
 fn processors() -> usize {
     available_parallelism().map_or(1, NonZero::get)
-}
-
-/// The listening sockets, as reloads want them.
-struct Doors(Sockets);
-
-impl Apply for Doors {
-    async fn apply(&self, next: &Compiled) -> Result<(), String> {
-        self.0
-            .prepare(next)
-            .map_err(|problems| problems.to_string())
-    }
 }
 
 fn not_started(error: StartError) -> Failure {

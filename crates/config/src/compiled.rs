@@ -124,7 +124,8 @@ impl Default for Limits {
 /// Bounds on time. `GatewayParameters.spec.timeouts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From the first byte of a request to the end of its headers; also a TLS handshake.
+    /// From the first byte of a request to the end of its headers; also a TLS handshake, and until
+    /// the first request of a connection begins.
     pub request_headers: Duration,
     /// A client connection without a request on it.
     pub idle: Duration,

@@ -50,7 +50,7 @@ impl Fault {
             Fault::LongName => "a target or a header name of 64 KiB",
             Fault::Late => "the head did not end within `timeouts.requestHeaders`",
             Fault::Tls => "a TLS handshake on a port without TLS",
-            Fault::Proxy => "a PROXY header from an address that is not trusted with one",
+            Fault::Proxy => "a PROXY header from an address that is not in `proxyProtocol.from`",
             Fault::BareLineFeed => "a line of the head that does not end in CRLF",
             Fault::RequestLine => "a request line that is not `method target version`",
             Fault::Method => "a method with a character that no token has",

@@ -70,7 +70,7 @@ fn what_breaks_http_is_told() {
         ),
         (
             "PROXY TCP4 192.0.2.1 192.0.2.2 1 443\r\nGET / HTTP/1.1\r\n\r\n",
-            "a PROXY header from an address that is not trusted with one",
+            "a PROXY header from an address that is not in `proxyProtocol.from`",
             "PROXY  HTTP/1.1",
         ),
     ] {
