@@ -1,5 +1,6 @@
 //! Configurations, tokens, and gateways that read them.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -205,6 +206,21 @@ pub(crate) fn token(issuer: &str, key: &Key) -> Arc<str> {
     let ends = now.expect("a clock past 1970").as_secs() + 24 * 3600;
     let claims = json!({ "iss": issuer, "sub": "ann", "exp": ends });
     key.token(&claims).into()
+}
+
+/// Requests that the gateway has counted, by reason.
+pub(crate) fn reasons(gateway: &Gateway) -> BTreeMap<String, u64> {
+    let mut reasons = BTreeMap::new();
+    let text = gateway.admin("/metrics").text();
+    for line in text.lines() {
+        let series = line.strip_prefix("countersign_requests_total{");
+        let parts = series.and_then(|it| it.split_once("reason=\"")?.1.split_once("\"} "));
+        if let Some((reason, count)) = parts {
+            let count: u64 = count.parse().expect("a count");
+            *reasons.entry(reason.to_owned()).or_default() += count;
+        }
+    }
+    reasons
 }
 
 /// How often reloads have ended like this.

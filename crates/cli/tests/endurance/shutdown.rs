@@ -74,8 +74,9 @@ fn requests_that_run_too_long_are_cut_off_at_the_bound() {
     let load = stage.load();
     load.until("200", 20);
     let slow = stage.slow(3, 60_000);
+    let begun = Instant::now();
     stage.gateway.signal("TERM");
-    let (took, ended) = end(stage.gateway, Instant::now());
+    let (took, ended) = end(stage.gateway, begun);
     println!(
         "requests without end: exit {:?} after {took:?}; {}",
         ended.code,

@@ -1,6 +1,5 @@
 //! Backends that die and come back, are silent, or break off, while requests run.
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -61,7 +60,7 @@ fn a_backend_that_is_killed_and_comes_back() {
         .collect();
     assert!(others.is_empty(), "{others:?}");
     assert!(tally.slowest() < CONNECT + SLACK, "{tally}");
-    let reasons = reasons(&stage.gateway);
+    let reasons = scene::reasons(&stage.gateway);
     // Also those that were asked by hand.
     let expected = [
         ("ok", tally.count("200") + 4),
@@ -145,7 +144,7 @@ fn a_backend_that_breaks_off_in_the_middle() {
         println!("  {all} connections to the backend");
     });
     drop(listener);
-    let reasons = reasons(&stage.gateway);
+    let reasons = scene::reasons(&stage.gateway);
     let seen: Vec<&str> = reasons.keys().map(String::as_str).collect();
     assert_eq!(seen, ["upstream_reset"]);
     process.returns_to(before);
@@ -207,21 +206,6 @@ fn told(answer: &Response) -> Result<(), String> {
         | (504, "upstream request timeout") => Ok(()),
         (status, _) => Err(format!("{status} {text:?}")),
     }
-}
-
-/// Requests that the gateway has counted, by reason.
-fn reasons(gateway: &Gateway) -> BTreeMap<String, u64> {
-    let mut reasons = BTreeMap::new();
-    let text = gateway.admin("/metrics").text();
-    for line in text.lines() {
-        let series = line.strip_prefix("countersign_requests_total{");
-        let parts = series.and_then(|it| it.split_once("reason=\"")?.1.split_once("\"} "));
-        if let Some((reason, count)) = parts {
-            let count: u64 = count.parse().expect("a count");
-            *reasons.entry(reason.to_owned()).or_default() += count;
-        }
-    }
-    reasons
 }
 
 /// A listener whose queue is full: the kernel answers nobody any more.
