@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use countersign_config::compiled::{Compiled, KeySource};
@@ -208,6 +209,12 @@ impl Shared {
 }
 
 impl ProviderKeys {
+    /// Time since they were last fetched with success, at this very moment. `None` for keys that are never fetched, and
+    /// before the first success.
+    pub fn age(&self) -> Option<Duration> {
+        self.owner.as_ref()?.age()
+    }
+
     fn renewed(&self) -> Self {
         let state = self
             .owner

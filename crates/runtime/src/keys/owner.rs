@@ -89,6 +89,11 @@ impl Owner {
         self.lock().state.clone()
     }
 
+    /// Time since the keys were last fetched with success, changed or not.
+    pub fn age(&self) -> Option<Duration> {
+        self.lock().last.as_ref().map(|last| last.at.elapsed())
+    }
+
     /// Whether the same keys would come from there, whatever the timing.
     pub(super) fn same_place(&self, source: &RemoteKeys) -> bool {
         let RemoteKeys {

@@ -95,6 +95,26 @@ async fn a_rotation_is_found_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_are_as_old_as_their_last_good_fetch() {
+    let script = Script::publishing(&["a"]);
+    let handle = run(&script, source("http://idp.example/keys"));
+    // One look at it tells the age at every moment.
+    let early = handle.current();
+    let age = || early.provider(P0).unwrap().age();
+    assert_eq!(age(), None);
+    satisfy(&handle, FIRST).await;
+    sleep(minutes(10)).await;
+    assert_eq!(age(), Some(minutes(10)));
+    // The same keys again are fresh keys.
+    sleep(minutes(11)).await;
+    assert_eq!(script.fetches(), 2);
+    assert!(age() < Some(minutes(3)), "{:?}", age());
+    script.answer(failure("connect"));
+    sleep(minutes(60)).await;
+    assert!(age() > Some(minutes(40)), "{:?}", age());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_kid_asks_for_a_fetch_out_of_turn() {
     let script = Script::publishing(&["a"]);
     let handle = run(&script, source("http://idp.example/keys"));

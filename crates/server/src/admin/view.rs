@@ -117,6 +117,7 @@ fn listener(snapshot: &Snapshot, listener: &Listener) -> Value {
         "origin": origin(&listener.origin),
         "hostname": hostname(&listener.host),
         "closed": listener.closed.as_deref(),
+        "identityHeaders": listener.identity.names().collect::<Value>(),
         "pathNormalization": match listener.normalization {
             Normalization::None => "NONE",
             Normalization::Base => "BASE",

@@ -68,6 +68,7 @@ pub(super) fn providers(running: &Running) -> Value {
             "algorithms": algorithms.collect::<Value>(),
             "source": key_source(source),
             "keys": key_state(&keys.state),
+            "keysAge": keys.age().map(|age| age.as_secs()),
         })
     };
     all.map(one).collect()

@@ -109,6 +109,8 @@ fn every_part_is_there_with_its_place_in_the_files() {
     assert_eq!(provider["issuer"], "https://issuer.test");
     assert_eq!(provider["audiences"], json!(["app"]));
     assert_eq!(provider["keys"], json!({ "state": "pending" }));
+    assert_eq!(provider["keysAge"], Value::Null);
+    assert_eq!(listener["identityHeaders"], json!(["x-user"]));
     assert_eq!(config["backends"][0]["endpoints"], json!(["echo.test:81"]));
     assert_eq!(config["sockets"][0]["port"], 8080);
 }
