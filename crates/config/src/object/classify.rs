@@ -33,8 +33,8 @@ pub enum Class {
     Unsupported,
     /// No kind of a group that is read; a misspelling, most likely.
     Unknown,
-    /// The group is misspelt, or missing; this is the one that must be meant. An error: passed over as foreign, the object
-    /// would protect nothing.
+    /// The group is misspelt, missing or another one; this is the one that must be meant. An error: passed over as foreign,
+    /// the object would protect nothing.
     WrongGroup(&'static str),
     /// Of a group that has nothing to do with us: passed over.
     Foreign,
@@ -71,6 +71,9 @@ pub fn classify(group: &str, kind: &str) -> Class {
 /// The group that must be meant by one that is not known.
 fn meant(group: &str, kind: &str) -> Option<&'static str> {
     const TYPOS: usize = 2;
+    if let Some((_, group, _)) = RESTRICTING.iter().find(|(it, ..)| *it == kind) {
+        return Some(group);
+    }
     if group.is_empty() {
         let known = groups().find(|(_, kinds)| kinds.contains(&kind));
         return known.map(|(group, _)| group);
@@ -79,6 +82,23 @@ fn meant(group: &str, kind: &str) -> Option<&'static str> {
         .map(|(known, _)| known)
         .filter(|known| !known.is_empty() && distance(group, known) <= TYPOS)
         .min_by_key(|known| distance(group, known))
+}
+
+/// Whether objects of this name refuse requests: of whatever group, one that is passed over could let somebody in.
+pub(super) fn restricts(kind: &str) -> bool {
+    RESTRICTING.iter().any(|(it, ..)| *it == kind)
+}
+
+/// What to write for `apiVersion`, if the version is known.
+pub(super) fn api_version(group: &str, kind: &str) -> Option<String> {
+    let known = KINDS.iter().find(|it| it.group == group && it.name == kind);
+    let version = known.and_then(|it| it.versions.first()).copied();
+    let restricting = RESTRICTING.iter().find(|(it, ..)| *it == kind);
+    let version = version.or(restricting.map(|(_, _, version)| *version))?;
+    Some(match group {
+        "" => version.to_owned(),
+        group => format!("{group}/{version}"),
+    })
 }
 
 /// Every group, with some of its kinds.
@@ -140,6 +160,29 @@ const fn entry(
     }
 }
 
+const ISTIO: &str = "security.istio.io";
+const GLOO: &str = "security.policy.gloo.solo.io";
+
+/// Kinds that refuse requests, each with its group and the current version.
+const RESTRICTING: &[(&str, &str, &str)] = &[
+    ("TrafficPolicy", KGATEWAY, "v1alpha1"),
+    ("GatewayExtension", KGATEWAY, "v1alpha1"),
+    ("RequestAuthentication", ISTIO, "v1"),
+    ("AuthorizationPolicy", ISTIO, "v1"),
+    ("PeerAuthentication", ISTIO, "v1"),
+    ("AuthConfig", "extauth.solo.io", "v1"),
+    ("ExtAuthPolicy", GLOO, "v2"),
+    ("JWTPolicy", GLOO, "v2"),
+    // As it is often written.
+    ("JwtPolicy", GLOO, "v2"),
+    ("AgentgatewayPolicy", "agentgateway.dev", "v1alpha1"),
+    (
+        "EnterpriseAgentgatewayPolicy",
+        "enterpriseagentgateway.solo.io",
+        "v1alpha1",
+    ),
+];
+
 const KINDS: &[Entry] = &[
     entry(
         Kind::GatewayClass,
@@ -198,7 +241,7 @@ const KINDS: &[Entry] = &[
     entry(
         Kind::RequestAuthentication,
         "RequestAuthentication",
-        "security.istio.io",
+        ISTIO,
         &["v1", "v1beta1"],
     ),
     entry(
@@ -233,10 +276,8 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "RoutePolicy",
         ],
     ),
-    (
-        "security.istio.io",
-        &["AuthorizationPolicy", "PeerAuthentication"],
-    ),
+    (ISTIO, &["AuthorizationPolicy", "PeerAuthentication"]),
+    (GLOO, &[]),
     ("agentgateway.dev", &[]),
     ("enterpriseagentgateway.solo.io", &[]),
     ("enterprisekgateway.solo.io", &[]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::origin::Origin;
 
-use super::classify::kinds_of;
+use super::classify::{api_version, kinds_of, restricts};
 use super::{Class, Kind, Object, classify, metadata};
 use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef, quoted};
 use crate::read::nearest;
@@ -265,9 +265,18 @@ fn refused(class: Class, head: &Head) -> Diagnostic {
     let named = named(head);
     match class {
         Class::WrongGroup(meant) => {
-            Diagnostic::error("unknown-group", format!("there is no {named}"))
+            let message = if restricts(&head.kind) {
+                format!("nothing here reads {named}: it would protect nothing")
+            } else {
+                format!("there is no {named}")
+            };
+            let help = match api_version(meant, &head.kind) {
+                Some(right) => format!("did you mean `apiVersion: {right}`?"),
+                None => format!("did you mean a version of `{meant}`?"),
+            };
+            Diagnostic::error("unknown-group", message)
                 .at(head.version_span)
-                .help(format!("did you mean a version of `{meant}`?"))
+                .help(help)
         }
         Class::Unsupported => {
             let restricts = ["Policy", "Auth"]

@@ -142,6 +142,11 @@ fn kinds_are_classified() {
             "PeerAuthentication",
             Class::Unsupported,
         ),
+        (
+            "policy.linkerd.io",
+            "AuthorizationPolicy",
+            Class::WrongGroup("security.istio.io"),
+        ),
         ("networking.istio.io", "Gateway", Class::Foreign),
         ("extauth.solo.io", "AuthConfig", Class::Unsupported),
         ("apps", "Deployment", Class::Foreign),

@@ -9,6 +9,7 @@ use http::{HeaderName, Uri};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::read::{header_name, invalid, string_of};
+use crate::source::Span;
 use crate::yaml::{Node, Value};
 
 /// Headers that frame or route a request: a claim there would change more than
@@ -83,6 +84,33 @@ pub(super) fn url(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
     let help = "write a URL such as `https://idp.example.com/keys`";
     invalid(node, "is not an http or https URL with a host", help, diags);
     None
+}
+
+/// Never silent: a policy that says nothing (decision P4).
+pub(super) fn without_effect(field: &str, at: Span) -> Diagnostic {
+    let message = format!("this policy demands nothing: it has no {field}");
+    Diagnostic::warning("policy-without-effect", message)
+        .at(at)
+        .help(format!("write {field}, or remove the policy"))
+}
+
+/// Says that `audiences` was written and left blank, which is no restriction at all. An empty list is refused elsewhere
+/// where `list` is false.
+pub(super) fn check_audiences(rule: &Node, list: bool, diags: &mut Diagnostics) {
+    let Some(node) = rule.child("audiences") else {
+        return;
+    };
+    if node.is_null() || (list && is_empty_list(node)) {
+        let message = "tokens for any audience are accepted: `audiences` is blank";
+        let warning = Diagnostic::warning("any-audience", message).at(node.span);
+        let help = "list the audiences of this service, or remove the field if any will do";
+        diags.push(warning.help(help));
+    }
+}
+
+/// Whether this is a list without items.
+pub(super) fn is_empty_list(node: &Node) -> bool {
+    matches!(&node.value, Value::Sequence(items) if items.is_empty())
 }
 
 /// The text of a scalar, wherever it was checked already.

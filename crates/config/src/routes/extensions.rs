@@ -59,6 +59,9 @@ fn name(object: &Object) -> Name {
 
 fn has_targets(policy: &Object) -> bool {
     let spec = policy.root.child("spec");
-    let given = |name| spec.and_then(|it| it.child(name)).is_some();
+    let given = |name| {
+        spec.and_then(|it| it.child(name))
+            .is_some_and(|it| !it.is_null())
+    };
     given("targetRefs") || given("targetSelectors")
 }

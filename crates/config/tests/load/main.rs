@@ -19,4 +19,5 @@ mod robust;
 mod routes;
 mod scale;
 mod secrets;
+mod silence;
 mod support;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::rule::{JwtRule, jwt_rule};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Object;
+use crate::policy::tokens::{check_audiences, is_empty_list, without_effect};
 use crate::read::{Fields, Spanned, any_string, invalid, list_in, map, spanned, string};
 use crate::source::Span;
 use crate::yaml::{Key, Node};
@@ -41,11 +42,23 @@ pub(super) fn authentication<'a>(
     let mut fields = object.fields(diags);
     let spec = fields.optional("spec", spec);
     // An absent spec selects the namespace and demands nothing.
-    let (target, rules) = match spec {
+    let Spec {
+        target,
+        rules,
+        silent,
+    } = match spec {
         Some(spec) => spec,
         None if fields.has("spec") => return None,
-        None => (Some(Target::Namespace), Vec::new()),
+        None => Spec {
+            target: Some(Target::Namespace),
+            rules: Vec::new(),
+            silent: true,
+        },
     };
+    if silent {
+        let warning = without_effect("`jwtRules`", object.name_span);
+        fields.diags().push(warning);
+    }
     Some(Authentication {
         object,
         target: target?,
@@ -53,7 +66,12 @@ pub(super) fn authentication<'a>(
     })
 }
 
-type Spec = (Option<Target>, Vec<Spanned<JwtRule>>);
+struct Spec {
+    target: Option<Target>,
+    rules: Vec<Spanned<JwtRule>>,
+    /// There are no rules, and none was refused.
+    silent: bool,
+}
 
 fn spec(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
     let mut fields = Fields::of(node, "RequestAuthentication.spec", diags)?;
@@ -73,8 +91,18 @@ fn spec(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
         None if several => None,
         None => Some(Target::Namespace),
     };
-    let rules = fields.optional("jwtRules", list_in(0..=4096, spanned(jwt_rule)));
-    Some((target, rules.unwrap_or_default()))
+    let rules = fields.optional("jwtRules", list_in(0..=4096, spanned(rule)));
+    let written = node.child("jwtRules").filter(|it| !it.is_null());
+    Some(Spec {
+        target,
+        rules: rules.unwrap_or_default(),
+        silent: written.is_none_or(is_empty_list),
+    })
+}
+
+fn rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> {
+    check_audiences(node, true, diags);
+    jwt_rule(node, diags)
 }
 
 fn selector(node: &Node, diags: &mut Diagnostics) -> Option<Target> {

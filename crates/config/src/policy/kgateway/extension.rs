@@ -9,7 +9,7 @@ use countersign_core::source::Source;
 use super::keys::{KeySpec, jwks};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
-use crate::policy::tokens::{claim_header, claim_path, output_header};
+use crate::policy::tokens::{check_audiences, claim_header, claim_path, output_header};
 use crate::read::{
     Fields, Spanned, any_string, boolean, choice, duration_in, header_name, list_in, spanned,
     string_of,
@@ -112,6 +112,7 @@ fn jwt(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
 }
 
 fn provider(node: &Node, diags: &mut Diagnostics) -> Option<ProviderSpec> {
+    check_audiences(node, false, diags);
     let mut fields = Fields::of(node, "providers", diags)?;
     let name = fields.required("name", string_of(1..=253));
     let issuer = fields

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Object;
+use crate::policy::tokens::without_effect;
 use crate::read::{
     Fields, Spanned, any_string, dns_label, dns_subdomain, list_in, map, spanned, string,
 };
@@ -79,7 +80,14 @@ const UNSUPPORTED: &[&str] = &[
 /// Reads a policy.
 pub(super) fn traffic<'a>(object: &'a Object, diags: &mut Diagnostics) -> Option<Traffic<'a>> {
     let mut fields = object.fields(diags);
-    let (targets, jwt) = fields.required("spec", spec)?;
+    let (targets, jwt) = fields.required("spec", |node, diags| {
+        let read = spec(node, diags);
+        let silent = matches!(read, Some((_, None)));
+        if silent && !UNSUPPORTED.iter().any(|it| present(node, it)) {
+            diags.push(without_effect("`jwtAuth`", object.name_span));
+        }
+        read
+    })?;
     Some(Traffic {
         object,
         targets,
@@ -104,6 +112,10 @@ fn spec(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
         .into_iter()
         .chain(selectors.unwrap_or_default());
     (!refused).then(|| (targets.collect(), jwt))
+}
+
+fn present(node: &Node, name: &str) -> bool {
+    node.child(name).is_some_and(|it| !it.is_null())
 }
 
 fn jwt_auth(node: &Node, diags: &mut Diagnostics) -> Option<JwtAuth> {
