@@ -138,6 +138,11 @@ impl Exchange {
         self.caller = accepted.first().map(|it| (it.provider, it.claims.clone()));
     }
 
+    /// The route that a refused request had found.
+    pub(crate) fn routed(&mut self, rule: Option<RuleId>) {
+        self.rule = rule;
+    }
+
     /// Ids of the request, told to the backend as well.
     pub(crate) fn identified(&mut self, headers: &HeaderMap) {
         self.ids.request = headers.get(&REQUEST_ID).cloned();

@@ -58,7 +58,13 @@ pub(crate) async fn serve(
         Ok(admitted) => admitted,
         Err(denial) => {
             answer::drain(body, &parts);
-            return answer::refuse(exchange, &denial, None);
+            exchange.routed(denial.route);
+            let snapshot = view.snapshot();
+            let rule = denial.route.and_then(|it| snapshot.rule(it));
+            // A browser shows a page the status of a refusal only with these.
+            let cors = rule.and_then(|rule| rule.filters.cors.as_ref());
+            let sharing = cors.map(|cors| (cors, parts.headers.get(ORIGIN).cloned()));
+            return answer::refuse(exchange, &denial, sharing);
         }
     };
     exchange.granted(grant.rule, &grant.accepted);

@@ -1,5 +1,6 @@
 //! What a client is told when it is refused, and how it gets to read it.
 
+use countersign_core::filter::{Cors, OriginPattern};
 use countersign_testkit::client::{Client, Request};
 use countersign_testkit::mint::Key;
 use countersign_testkit::upstream::Upstream;
@@ -40,6 +41,33 @@ fn no_token_is_401_with_a_challenge() {
     let rule = line["rule"].as_str().unwrap();
     assert!(rule.starts_with("RequestAuthentication test/"), "{rule}");
     assert_eq!(upstream.connections(), 0);
+}
+
+/// Without these headers a browser shows its page a network error, not a 401.
+#[test]
+fn a_refusal_can_be_read_by_the_origins_of_its_route() {
+    let upstream = Upstream::start("a");
+    let mut scene = Scene::to(upstream.address());
+    scene.issuer("i", &Key::rsa("k"), "authorization");
+    scene.route("/secret", true).filters.cors = Some(Cors {
+        allow_origins: Box::new([OriginPattern::Exact("https://app.test".into())]),
+        ..Cors::default()
+    });
+    scene.route("/other", true);
+    let gateway = scene.strict().start();
+    for (path, origin, allowed) in [
+        ("/secret", "https://app.test", Some("https://app.test")),
+        ("/secret", "https://evil.test", None),
+        ("/other", "https://app.test", None),
+    ] {
+        let request = Request::get(path).header("origin", origin);
+        let response = request.send(gateway.address);
+        assert_eq!(response.status, 401);
+        let told = response.headers.first("access-control-allow-origin");
+        assert_eq!(told, allowed, "{path} {origin}");
+    }
+    assert_eq!(gateway.logged("/secret")["route"], "test/route/1");
+    assert_eq!(gateway.logged("/other")["route"], "test/route/2");
 }
 
 #[test]
