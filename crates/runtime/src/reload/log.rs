@@ -80,7 +80,8 @@ fn found(diagnostics: &Diagnostics, files: &Files) -> String {
     if text.is_empty() {
         text
     } else {
-        format!(":\n{}", text.trim_end())
+        // Fields follow the message: on a line of their own they are no part of the last hint.
+        format!(":\n{}\n", text.trim_end())
     }
 }
 
