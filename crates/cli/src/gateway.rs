@@ -12,7 +12,8 @@ use countersign_config::source::Text;
 use countersign_runtime::keys::{Network, dice};
 use countersign_runtime::reload;
 use countersign_runtime::texts::Sources;
-use countersign_runtime::{Handle, Metrics};
+use countersign_runtime::traces::{self, Exporter};
+use countersign_runtime::{Handle, Metrics, Tracer};
 use countersign_server::{
     Log, Server, ServerOptions, Sink, Sockets, StartError, Unservable, Writer,
 };
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) workers: Option<NonZero<usize>>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) log: Log,
+    /// How requests are traced, if they are.
+    pub(crate) traces: Option<traces::Plan>,
     /// Where newer configurations come from.
     pub(crate) reloads: Option<Reloads>,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Reloads {
 pub(crate) struct Gateway {
     server: Server,
     writer: Writer,
+    exporter: Option<Exporter>,
 }
 
 impl Gateway {
@@ -74,12 +78,17 @@ impl Gateway {
                 format!("there is no thread for the access log: {error}"),
             )
         })?;
+        let traces = plan
+            .traces
+            .map(|plan| Tracer::start(plan, handle.metrics()));
+        let (tracer, exporter) = traces.unzip();
         let sockets = Sockets::default();
         let options = ServerOptions {
             workers: plan.workers.map_or_else(processors, NonZero::get),
             admin: plan.admin,
             sockets: sockets.clone(),
             log: plan.log,
+            tracer,
         };
         let server = Server::start(&handle, sink, options).map_err(not_started)?;
         if let Some(reloads) = plan.reloads {
@@ -93,7 +102,11 @@ impl Gateway {
                 report: Box::new(|_| {}),
             }));
         }
-        Ok(Self { server, writer })
+        Ok(Self {
+            server,
+            writer,
+            exporter,
+        })
     }
 
     /// Where clients are served.
@@ -119,6 +132,9 @@ impl Gateway {
                 tracing::warn!(signal, "ending at once, with requests still running");
                 return Exit::Interrupted;
             }
+        }
+        if let Some(exporter) = self.exporter {
+            exporter.finish().await;
         }
         let writer = self.writer;
         // Fails only where the runtime is going down already.

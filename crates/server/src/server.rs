@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use countersign_runtime::{Handle, Running};
+use countersign_runtime::{Handle, Running, Tracer};
 use thiserror::Error;
 use tokio::runtime;
 use tokio::task::JoinHandle;
@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub sockets: Sockets,
     /// The log's level, for the admin listener.
     pub log: Log,
+    /// Traces requests, if they are to be traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// Why a server does not start.
@@ -98,10 +100,10 @@ impl Server {
         access_log: Sink,
         options: ServerOptions,
     ) -> Result<Server, StartError> {
-        let own = handle.clone();
+        let (own, tracer) = (handle.clone(), options.tracer.clone());
         let worker = move |number| {
             let shard = own.metrics().shard(number);
-            Worker::start(own.clone(), shard, access_log.clone())
+            Worker::start(own.clone(), shard, access_log.clone(), tracer.clone())
         };
         Server::with(handle, options, worker)
     }
@@ -118,6 +120,7 @@ impl Server {
             admin,
             sockets,
             log,
+            tracer: _,
         } = options;
         let running = handle.current();
         sockets

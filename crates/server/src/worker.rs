@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::Denial;
-use countersign_runtime::{Handle, Shard};
+use countersign_runtime::{Handle, Shard, Tracer};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::task::spawn_local;
@@ -27,8 +27,13 @@ impl Worker {
     ///
     /// # Panics
     /// Outside of a `LocalSet` of tokio's.
-    pub(crate) fn start(handle: Handle, shard: Arc<Shard>, sink: Sink) -> Rc<Worker> {
-        let context = Rc::new(Context::new(handle, shard, sink));
+    pub(crate) fn start(
+        handle: Handle,
+        shard: Arc<Shard>,
+        sink: Sink,
+        tracer: Option<Tracer>,
+    ) -> Rc<Worker> {
+        let context = Rc::new(Context::new(handle, shard, sink, tracer));
         spawn_local(Lines::run(Rc::downgrade(&context.lines)));
         spawn_local(keep(Rc::downgrade(&context)));
         Rc::new(Worker { context })

@@ -58,6 +58,7 @@ async fn serve(port: u16, log: LogArgs) -> Result<Exit, Failure> {
         workers: None,
         admin: None,
         log: log.start(),
+        traces: None,
         reloads: None,
     })?;
     print(&tour.text(Palette::stdout(Format::Human)))?;

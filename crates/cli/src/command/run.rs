@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use countersign_config::{Loaded, load};
+use countersign_runtime::traces::{self, Collector, Ratio};
 
 use crate::exit::{Exit, Failure};
 use crate::gateway::{Gateway, Plan, Reloads, Signals, on_control_runtime};
@@ -33,6 +34,58 @@ pub(crate) struct Run {
     /// Keep the last configuration where a new one asks less of callers, on any route
     #[arg(long)]
     refuse_unprotect: bool,
+    #[command(flatten)]
+    traces: TraceArgs,
+}
+
+/// The options of traces.
+#[derive(Args)]
+struct TraceArgs {
+    /// Send traces to this OpenTelemetry collector over OTLP/HTTP, as in `http://collector:4318`; if not given, none are sent
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_parser = collector
+    )]
+    otlp: Option<Otlp>,
+    /// The share of requests that are traced, from 0 to 1, where the caller has not decided
+    #[arg(long, value_name = "RATIO", default_value_t = Ratio::ALL)]
+    otlp_sample: Ratio,
+    /// What the gateway is called in traces [default: countersign]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "OTEL_SERVICE_NAME",
+        hide_env_values = true
+    )]
+    otlp_service: Option<String>,
+}
+
+/// A collector, or none: OpenTelemetry wants a variable that is empty to be as good as unset.
+#[derive(Clone)]
+struct Otlp(Option<Collector>);
+
+fn collector(text: &str) -> Result<Otlp, String> {
+    if text.is_empty() {
+        return Ok(Otlp(None));
+    }
+    let collector = text.parse::<Collector>();
+    collector
+        .map(|it| Otlp(Some(it)))
+        .map_err(|error| error.to_string())
+}
+
+impl TraceArgs {
+    fn plan(self) -> Option<traces::Plan> {
+        let name = self.otlp_service.filter(|name| !name.is_empty());
+        Some(traces::Plan {
+            collector: self.otlp?.0?,
+            sample: self.otlp_sample,
+            service: name.unwrap_or_else(|| "countersign".to_owned()),
+        })
+    }
 }
 
 impl Run {
@@ -52,6 +105,7 @@ impl Run {
             workers: self.workers,
             admin: Some(self.admin),
             log: self.log.start(),
+            traces: self.traces.plan(),
             reloads: Some(Reloads {
                 sources,
                 texts,

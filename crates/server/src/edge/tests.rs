@@ -189,6 +189,7 @@ impl Running {
             admin: Some((Ipv4Addr::LOCALHOST, 0).into()),
             sockets: sockets.clone(),
             log: log(),
+            tracer: None,
         };
         let server = Server::with(&handle, options, |worker| Rc::new(Mirror { worker })).unwrap();
         let text = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();

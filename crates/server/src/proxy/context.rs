@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign_core::Snapshot;
 use countersign_core::id::ListenerId;
 use countersign_core::listener::IdentityHeaders;
-use countersign_runtime::{Counter, Handle, Metrics, Running, Shard};
+use countersign_runtime::{Counter, Handle, Metrics, Running, Shard, Tracer};
 
 use super::facts::Tokens;
 use super::random::Random;
@@ -20,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) handle: Handle,
     pub(crate) shard: Arc<Shard>,
     pub(crate) lines: Rc<Lines>,
+    /// Where requests are traced.
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) random: Random,
     pub(crate) tokens: Tokens,
     pub(crate) pools: Pools,
@@ -69,7 +71,12 @@ pub(crate) struct Plan {
 }
 
 impl Context {
-    pub(crate) fn new(handle: Handle, shard: Arc<Shard>, sink: Sink) -> Context {
+    pub(crate) fn new(
+        handle: Handle,
+        shard: Arc<Shard>,
+        sink: Sink,
+        tracer: Option<Tracer>,
+    ) -> Context {
         let (pools, random) = (Pools::default(), Random::new());
         let running = handle.current();
         let copies = Copied::new(handle.metrics());
@@ -78,6 +85,7 @@ impl Context {
             handle,
             shard,
             lines: Lines::new(sink),
+            tracer,
             random,
             tokens: Tokens::new(),
             pools,

@@ -16,6 +16,7 @@ use countersign_core::route::RouteRule;
 use countersign_core::{Denial, Prepared, Reason};
 use countersign_jose::{Claims, Verified};
 use countersign_runtime::Labels;
+use countersign_runtime::traces::TRACEPARENT;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use super::context::{Context, View};
 use super::cut::Cut;
 use super::progress::{Fault, Progress};
+use super::trace::{End, Trace};
 use crate::access_log::Entry;
 use crate::connection::Connection;
 
@@ -48,6 +50,7 @@ pub(crate) struct Exchange {
     upload: Option<Rc<Progress>>,
     outcome: Outcome,
     ids: Ids,
+    trace: Option<Box<Trace>>,
     /// Bytes of the answer's body, or through a tunnel to the client.
     sent: Cell<u64>,
     /// Bytes through a tunnel from the client.
@@ -94,6 +97,11 @@ impl Exchange {
             version: request.version(),
             grpc: request.headers().get(CONTENT_TYPE).is_some_and(grpc),
         };
+        let trace = Trace::begin(&context, connection.tls, request.headers());
+        let ids = Ids {
+            request: None,
+            trace: trace.as_ref().map(|trace| trace.parent()),
+        };
         Box::new(Exchange {
             context,
             view,
@@ -112,7 +120,8 @@ impl Exchange {
             waited: None,
             upload: None,
             outcome: Outcome::default(),
-            ids: Ids::default(),
+            ids,
+            trace,
             sent: Cell::new(0),
             received: Cell::new(0),
         })
@@ -127,6 +136,9 @@ impl Exchange {
     pub(crate) fn prepared(&mut self, prepared: &Prepared, target: Option<&PathAndQuery>) {
         self.listener = Some(prepared.listener);
         self.client = prepared.client;
+        if let Some(trace) = &mut self.trace {
+            trace.prepared(prepared);
+        }
         if self.target.as_ref() != target {
             self.target = target.cloned();
         }
@@ -144,7 +156,10 @@ impl Exchange {
     }
 
     /// Ids of the request, told to the backend as well.
-    pub(crate) fn identified(&mut self, headers: &HeaderMap) {
+    pub(crate) fn identified(&mut self, headers: &mut HeaderMap) {
+        if let Some(trace) = &self.trace {
+            trace.inject(headers);
+        }
         self.ids.request = headers.get(&REQUEST_ID).cloned();
         self.ids.trace = headers.get(&TRACEPARENT).cloned();
     }
@@ -219,11 +234,12 @@ impl Exchange {
         self.connection.settings(&self.view.running)
     }
 
-    fn log(&self, status: u16, reason: &'static str, took: Duration) {
+    fn log(&self, status: u16, reason: &Reason, took: Duration) {
         let form = self
             .settings()
             .map_or(AccessLog::Text, |settings| settings.access_log);
-        if form == AccessLog::Off {
+        let trace = self.trace.as_ref().filter(|trace| trace.is_kept());
+        if form == AccessLog::Off && trace.is_none() {
             return;
         }
         let snapshot = self.view.snapshot();
@@ -231,35 +247,42 @@ impl Exchange {
         let received = self.upload.as_ref().map_or(0, |upload| upload.received());
         let request = self.ids.request.as_ref().and_then(|id| id.to_str().ok());
         let caller = self.caller.as_ref();
-        self.context.lines.push(
-            form,
-            &Entry {
-                time: self.time,
-                listener: self.listener().map_or("", |(_, listener)| &listener.name),
-                route: self.rule().map_or("", |rule| &rule.name),
-                method: self.asker.method.as_str(),
-                path: self.target.as_ref().map_or("", PathAndQuery::path),
-                status,
+        let entry = Entry {
+            time: self.time,
+            listener: self.listener().map_or("", |(_, listener)| &listener.name),
+            route: self.rule().map_or("", |rule| &rule.name),
+            method: self.asker.method.as_str(),
+            path: self.target.as_ref().map_or("", PathAndQuery::path),
+            status,
+            reason: reason.code(),
+            cut: self.outcome.cut.map(Cut::code),
+            rule: self.outcome.rule.as_deref(),
+            detail: &self.outcome.detail,
+            provider: caller
+                .and_then(|(id, _)| snapshot.provider(*id))
+                .map(|it| &*it.name),
+            subject: caller.and_then(|(_, claims)| claims.subject()),
+            client: self.client,
+            backend: backend.map(|it| &*it.name),
+            upstream: self.upstream.as_deref(),
+            took,
+            waited: self.waited,
+            received: received.saturating_add(self.received.get()),
+            sent: self.sent.get(),
+            protocol: protocol(self.asker.version),
+            request,
+            trace: self.ids.trace.as_ref().and_then(trace_id),
+        };
+        self.context.lines.push(form, &entry);
+        if let (Some(trace), Some(tracer)) = (trace, &self.context.tracer) {
+            let end = End {
+                entry: &entry,
                 reason,
-                cut: self.outcome.cut.map(Cut::code),
-                rule: self.outcome.rule.as_deref(),
-                detail: &self.outcome.detail,
-                provider: caller
-                    .and_then(|(id, _)| snapshot.provider(*id))
-                    .map(|it| &*it.name),
-                subject: caller.and_then(|(_, claims)| claims.subject()),
-                client: self.client,
-                backend: backend.map(|it| &*it.name),
-                upstream: self.upstream.as_deref(),
-                took,
-                waited: self.waited,
-                received: received.saturating_add(self.received.get()),
-                sent: self.sent.get(),
-                protocol: protocol(self.asker.version),
-                request,
-                trace: self.ids.trace.as_ref().and_then(trace_id),
-            },
-        );
+                status: self.outcome.status,
+                asked: self.sending.map(|at| at.duration_since(self.start)),
+            };
+            trace.record(tracer, &end);
+        }
     }
 
     fn rule(&self) -> Option<&RouteRule> {
@@ -274,7 +297,7 @@ impl Drop for Exchange {
         }
         let gone = Reason::ClientGone;
         let status = self.outcome.status.unwrap_or(gone.status()).as_u16();
-        let reason = self.outcome.reason.as_ref().unwrap_or(&gone).code();
+        let reason = self.outcome.reason.as_ref().unwrap_or(&gone);
         let took = self.start.elapsed();
         let nameless = &self.context.nameless;
         let labels = Labels {
@@ -283,7 +306,7 @@ impl Drop for Exchange {
                 .map_or(nameless, |(_, listener)| &listener.name),
             route: self.rule().map_or(nameless, |rule| &rule.name),
             status,
-            reason,
+            reason: reason.code(),
         };
         self.context.shard.count(&labels, took);
         self.log(status, reason, took);
@@ -322,4 +345,3 @@ fn trace_id(value: &HeaderValue) -> Option<&str> {
 
 /// Names a request across services.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

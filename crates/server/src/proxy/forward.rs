@@ -76,7 +76,7 @@ pub(crate) async fn forward(
             return answer::refuse(exchange, &denial, sharing);
         }
     };
-    exchange.identified(&parts.headers);
+    exchange.identified(&mut parts.headers);
     let tee = copies.and_then(|copies| copies.start(!body.is_end_stream()));
     if let (Some(_), Some(protocol)) = (&upgrade, &prepared.upgrade) {
         outbound::upgrade(&mut parts, protocol);

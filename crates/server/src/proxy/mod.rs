@@ -17,6 +17,7 @@ mod progress;
 mod random;
 mod reign;
 mod send;
+mod trace;
 mod tunnel;
 mod upload;
 mod upstream;

@@ -96,6 +96,7 @@ pub(crate) fn options(admin: Option<SocketAddr>) -> ServerOptions {
             level: Box::new(|| "off".into()),
             set: Box::new(|_| Ok(())),
         },
+        tracer: None,
     }
 }
 

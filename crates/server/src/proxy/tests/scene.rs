@@ -278,10 +278,12 @@ impl Scene {
                 level: Box::new(String::new),
                 set: Box::new(|_| Ok(())),
             },
+            tracer: None,
         };
         let own = handle.clone();
-        let start =
-            move |worker| Worker::start(own.clone(), own.metrics().shard(worker), sink.clone());
+        let start = move |worker| {
+            Worker::start(own.clone(), own.metrics().shard(worker), sink.clone(), None)
+        };
         let server = Server::with(&handle, options, start).unwrap();
         let text = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
         let (report, reports) = channel();
