@@ -55,7 +55,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
     let mut policies = policy::compile(&scene, diags);
     let mut backends = Backends::new(&refs);
     let routed = routes.compile(&gateways, &refs, &mut backends, &policies, diags);
-    let bound = gateways.compile(&policies, routed.entries, diags);
+    let bound = gateways.compile(&policies, routed.entries, &routed.written, diags);
     Compiled {
         snapshot: Snapshot {
             sockets: bound.sockets,

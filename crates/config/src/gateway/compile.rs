@@ -10,6 +10,7 @@ use countersign_core::listener::{self, IdentityHeaders, Socket};
 use countersign_core::path::Normalization;
 use countersign_core::route::{RouteEntry, RouteTable};
 
+use super::identity::{Clashes, Written};
 use super::sockets::SocketPlan;
 use super::{Gateway, Gateways, Listener};
 use crate::compiled::{Certificate, SocketSettings};
@@ -29,17 +30,20 @@ impl Gateways {
         mut self,
         policies: &Policies,
         entries: Vec<Vec<RouteEntry>>,
+        written: &[Written],
         diags: &mut Diagnostics,
     ) -> Bound {
         let mut entries = entries.into_iter();
         let mut listeners = Vec::new();
+        let mut clashes = Clashes::new(policies, written);
         for gateway in &self.list {
             gateway.check_proxies(&policies.mesh, diags);
             for listener in &gateway.listeners {
                 let routes = entries.next().unwrap_or_default();
-                listeners.push(gateway.listener(listener, policies, routes));
+                listeners.push(gateway.listener(listener, policies, routes, &mut clashes));
             }
         }
+        clashes.report(diags);
         let mut certificates = std::mem::take(&mut self.certificates);
         let (mut sockets, mut settings) = (Vec::new(), Vec::new());
         for plan in &self.sockets {
@@ -92,13 +96,21 @@ impl Gateway {
         listener: &Listener,
         policies: &Policies,
         routes: Vec<RouteEntry>,
+        clashes: &mut Clashes<'_>,
     ) -> listener::Listener {
         let istio = policies.istio(&self.key);
         let effect = policies.listener(&self.key, &listener.spec.name);
         let in_force = [istio, effect.jwt]
             .into_iter()
             .chain(routes.iter().map(|it| it.jwt));
-        let identity = identity(in_force.flatten(), &policies.requirements);
+        let distinct: BTreeSet<RequirementId> = in_force.flatten().collect();
+        let in_force: Vec<&Requirement> = distinct
+            .iter()
+            .filter_map(|id| policies.requirements.get(id.0 as usize))
+            .collect();
+        clashes.find(&in_force, &routes);
+        let outputs = in_force.iter().flat_map(|it| it.output_headers());
+        let identity = IdentityHeaders::new(outputs);
         let on_identity = |it: &RouteEntry| {
             let mut names = it.matches.headers.iter().map(|(name, _)| name.as_str());
             names.any(|name| identity.contains(name))
@@ -148,16 +160,4 @@ impl Gateway {
             addresses: set.trusted_addresses.clone().unwrap_or_default().into(),
         }
     }
-}
-
-/// The headers that any requirement in force sets.
-fn identity(
-    in_force: impl Iterator<Item = RequirementId>,
-    requirements: &[Requirement],
-) -> IdentityHeaders {
-    let distinct: BTreeSet<RequirementId> = in_force.collect();
-    let found = distinct
-        .iter()
-        .filter_map(|id| requirements.get(id.0 as usize));
-    IdentityHeaders::new(found.flat_map(Requirement::output_headers))
 }

@@ -6,6 +6,7 @@
 mod certificate;
 mod class;
 mod compile;
+mod identity;
 mod listener;
 mod parameters;
 mod sockets;
@@ -25,6 +26,7 @@ use crate::policy::{GatewayInfo, GatewayKey};
 use crate::refs::Refs;
 use crate::source::Span;
 
+pub(crate) use identity::Written;
 pub(crate) use listener::{From, ListenerSpec};
 
 use class::Classes;

@@ -1,5 +1,6 @@
 //! Collects providers and requirements under their numbers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use countersign_core::authn::Requirement;
@@ -9,6 +10,7 @@ use countersign_core::provider::Provider;
 use countersign_jose::{Audiences, Expect, ZeroExp};
 
 use crate::compiled::KeySource;
+use crate::source::Span;
 
 /// Providers, their keys and requirements, as they are found.
 #[derive(Debug, Default)]
@@ -16,11 +18,14 @@ pub(super) struct Builder {
     pub(super) providers: Vec<Provider>,
     pub(super) keys: Vec<KeySource>,
     pub(super) requirements: Vec<Requirement>,
+    /// Where each rule stands.
+    pub(super) places: HashMap<Arc<Origin>, Span>,
 }
 
 /// What makes a provider.
 pub(super) struct NewProvider {
     pub(super) origin: Arc<Origin>,
+    pub(super) span: Span,
     pub(super) name: Arc<str>,
     pub(super) issuer: Option<Arc<str>>,
     pub(super) audiences: Audiences,
@@ -35,6 +40,7 @@ pub(super) struct NewProvider {
 impl Builder {
     pub(super) fn provider(&mut self, new: NewProvider) -> ProviderId {
         let id = ProviderId(number(self.providers.len()));
+        self.places.insert(Arc::clone(&new.origin), new.span);
         self.providers.push(Provider {
             origin: new.origin,
             name: new.name,

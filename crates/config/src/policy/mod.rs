@@ -12,17 +12,19 @@ mod mesh;
 mod tests;
 mod tokens;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use countersign_core::authn::Requirement;
 use countersign_core::backend::{Ca, Endpoint};
 use countersign_core::id::RequirementId;
+use countersign_core::origin::Origin;
 use countersign_core::provider::Provider;
 
 use crate::compiled::{AddressGuard, KeySource};
 use crate::diagnostic::Diagnostics;
 use crate::object::Objects;
+use crate::source::Span;
 
 pub use mesh::Mesh;
 
@@ -122,6 +124,8 @@ pub struct Policies {
     pub keys: Vec<KeySource>,
     /// Requirements; [`RequirementId`] counts them.
     pub requirements: Vec<Requirement>,
+    /// Where each rule of them stands.
+    places: HashMap<Arc<Origin>, Span>,
     istio: istio::Attached,
     kgateway: kgateway::Attached,
 }
@@ -130,6 +134,11 @@ impl Policies {
     /// All RequestAuthentications that apply to a gateway, merged.
     pub fn istio(&self, gateway: &GatewayKey) -> Option<RequirementId> {
         self.istio.of(gateway)
+    }
+
+    /// Where a rule of a requirement stands.
+    pub fn place(&self, rule: &Origin) -> Option<Span> {
+        self.places.get(rule).copied()
     }
 
     /// What Istio's policies demand of a gateway, for comparison across reloads.
@@ -168,12 +177,14 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
         providers,
         keys,
         requirements,
+        places,
     } = builder;
     Policies {
         mesh,
         providers,
         keys,
         requirements,
+        places,
         istio,
         kgateway,
     }

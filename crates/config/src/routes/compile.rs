@@ -13,7 +13,7 @@ use super::filters::FilterSpecs;
 use super::spec::{Route, Rule};
 use crate::compiled::Protection;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::gateway::Gateways;
+use crate::gateway::{Gateways, Written};
 use crate::policy::Policies;
 use crate::read::Spanned;
 use crate::refs::{BackendRef, Backends, Dangling, Referrer, Refs};
@@ -24,6 +24,8 @@ pub(crate) struct Compiled {
     /// Of each listener, by its number.
     pub(crate) entries: Vec<Vec<RouteEntry>>,
     pub(crate) protection: Vec<Protection>,
+    /// Headers of requests that filters write.
+    pub(crate) written: Vec<Written>,
 }
 
 struct Compiler<'a, 'r, 'o> {
@@ -33,6 +35,7 @@ struct Compiler<'a, 'r, 'o> {
     rules: Vec<RouteRule>,
     entries: Vec<Vec<RouteEntry>>,
     protection: Vec<Protection>,
+    written: Vec<Written>,
     /// Counts matches: those counted first win ties.
     age: u64,
 }
@@ -54,6 +57,7 @@ impl Routes {
             rules: Vec::new(),
             entries: vec![Vec::new(); gateways.listener_count()],
             protection: Vec::new(),
+            written: Vec::new(),
             age: 0,
         };
         for route in &self.list {
@@ -70,6 +74,7 @@ impl Routes {
             rules: compiler.rules.into(),
             entries: compiler.entries,
             protection: compiler.protection,
+            written: compiler.written,
         }
     }
 }
@@ -98,6 +103,15 @@ impl Compiler<'_, '_, '_> {
                     ..compiled.clone()
                 });
                 variants.push((effect.closed.clone(), id));
+                let backends = rule.backends.iter().map(|it| &it.filters);
+                for filters in std::iter::once(&rule.filters).chain(backends) {
+                    let written = filters.written.iter().map(|header| Written {
+                        rule: id,
+                        header: header.clone(),
+                        route: route.reference.clone(),
+                    });
+                    self.written.extend(written);
+                }
                 id
             });
             let mode = gateway.normalization(&self.policies.mesh);

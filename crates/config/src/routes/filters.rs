@@ -6,6 +6,7 @@ mod redirect;
 use std::sync::Arc;
 
 use countersign_core::filter::{Cors, Filters, HeaderEdits, Redirect, Rewrite};
+use http::HeaderName;
 
 use super::{cors, headers};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -26,6 +27,8 @@ pub(super) struct FilterSpecs {
     pub(super) mirrors: Vec<MirrorSpec>,
     /// Names of TrafficPolicies, in order.
     pub(super) extensions: Vec<Spanned<Arc<str>>>,
+    /// Headers of requests that are set or added to.
+    pub(super) written: Vec<Spanned<HeaderName>>,
 }
 
 /// What is around a list of filters.
@@ -40,7 +43,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 enum Filter {
-    RequestHeaders(HeaderEdits),
+    RequestHeaders(HeaderEdits, Vec<Spanned<HeaderName>>),
     ResponseHeaders(HeaderEdits),
     Redirect(Redirect),
     Rewrite(Rewrite),
@@ -72,7 +75,10 @@ const TYPES: [Type; 7] = [
         grpc: true,
         backend: true,
         repeats: false,
-        read: |node, _, diags| headers::read(node, diags).map(Filter::RequestHeaders),
+        read: |node, _, diags| {
+            let (edits, written) = headers::read(node, diags)?;
+            Some(Filter::RequestHeaders(edits, written))
+        },
     },
     Type {
         name: "ResponseHeaderModifier",
@@ -80,7 +86,10 @@ const TYPES: [Type; 7] = [
         grpc: true,
         backend: true,
         repeats: false,
-        read: |node, _, diags| headers::read(node, diags).map(Filter::ResponseHeaders),
+        read: |node, _, diags| {
+            let (edits, _) = headers::read(node, diags)?;
+            Some(Filter::ResponseHeaders(edits))
+        },
     },
     Type {
         name: "RequestMirror",
@@ -171,7 +180,10 @@ pub(super) fn read(
 impl FilterSpecs {
     fn add(&mut self, filter: Filter) {
         match filter {
-            Filter::RequestHeaders(edits) => self.filters.request_headers = edits,
+            Filter::RequestHeaders(edits, written) => {
+                self.filters.request_headers = edits;
+                self.written = written;
+            }
             Filter::ResponseHeaders(edits) => self.filters.response_headers = edits,
             Filter::Redirect(redirect) => self.filters.redirect = Some(redirect),
             Filter::Rewrite(rewrite) => self.filters.rewrite = Some(rewrite),

@@ -5,7 +5,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::matches;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::read::{Fields, header_name, invalid, list_in, spanned, string_of};
+use crate::read::{Fields, Spanned, header_name, invalid, list_in, spanned, string_of};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -22,20 +22,31 @@ const OF_CONNECTIONS: [&str; 9] = [
     "host",
 ];
 
-pub(super) fn read(node: &Node, diags: &mut Diagnostics) -> Option<HeaderEdits> {
+/// The edits, and the names that they set or add to.
+pub(super) fn read(
+    node: &Node,
+    diags: &mut Diagnostics,
+) -> Option<(HeaderEdits, Vec<Spanned<HeaderName>>)> {
     let mut fields = Fields::of(node, "header modifier", diags)?;
     let set = fields.optional("set", list_in(0..=16, header));
     let add = fields.optional("add", list_in(0..=16, header));
     let name = |node: &Node, diags: &mut Diagnostics| Some((editable(node, diags)?, (), node.span));
     let remove = fields.optional("remove", list_in(0..=16, name));
+    let written = set.iter().chain(&add).flatten();
+    let written = written.map(|(name, _, span)| Spanned {
+        value: name.clone(),
+        span: *span,
+    });
+    let written = written.collect();
     let set = matches::distinct(set.unwrap_or_default(), fields.diags());
     let add = matches::distinct(add.unwrap_or_default(), fields.diags());
     let remove = matches::distinct(remove.unwrap_or_default(), fields.diags());
-    Some(HeaderEdits {
+    let edits = HeaderEdits {
         set: set.into(),
         add: add.into(),
         remove: remove.into_iter().map(|(name, ())| name).collect(),
-    })
+    };
+    Some((edits, written))
 }
 
 fn header(node: &Node, diags: &mut Diagnostics) -> Option<(HeaderName, HeaderValue, Span)> {

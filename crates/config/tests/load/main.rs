@@ -13,6 +13,7 @@ mod examples;
 mod gateways;
 mod golden;
 mod gwapi;
+mod identity;
 mod parameters;
 mod policies;
 mod robust;

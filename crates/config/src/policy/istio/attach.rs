@@ -17,6 +17,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Kind;
 use crate::policy::builder::{Builder, NewProvider};
 use crate::policy::{GatewayInfo, GatewayKey, Mesh, Scene};
+use crate::read::Spanned;
 
 /// Seconds by which clocks may differ, as in Envoy (decision T11).
 const SKEW: u64 = 60;
@@ -129,12 +130,12 @@ fn nowhere() -> Arc<Origin> {
 
 fn rules(policy: &Authentication<'_>, guard: AddressGuard, builder: &mut Builder) -> Rules {
     let object = policy.object;
-    let number = |(index, rule): (usize, &crate::read::Spanned<JwtRule>)| {
+    let number = |(index, rule): (usize, &Spanned<JwtRule>)| {
         let origin = object
             .origin
             .part(format!("jwtRules[{index}]"), rule.span.start.line);
         let origin = Arc::new(origin);
-        let provider = provider(&rule.value, &origin, index, guard, builder);
+        let provider = provider(rule, &origin, index, guard, builder);
         let token_rule = TokenRule {
             origin,
             provider,
@@ -150,7 +151,7 @@ fn rules(policy: &Authentication<'_>, guard: AddressGuard, builder: &mut Builder
 }
 
 fn provider(
-    rule: &JwtRule,
+    rule: &Spanned<JwtRule>,
     origin: &Arc<Origin>,
     index: usize,
     guard: AddressGuard,
@@ -178,6 +179,7 @@ fn provider(
     };
     builder.provider(NewProvider {
         origin: origin.clone(),
+        span: rule.span,
         name: format!("{}/{}/{index}", origin.namespace, origin.name).into(),
         issuer: rule.issuer.clone(),
         audiences: audiences(&rule.audiences),

@@ -165,6 +165,7 @@ fn compile(
             Ok(keys) => {
                 let provider = builder.provider(NewProvider {
                     origin: origin.clone(),
+                    span: spec.span,
                     name: format!("{}/{}/{}", object.namespace, object.name, spec.name).into(),
                     issuer: spec.issuer.clone(),
                     audiences: audiences(&spec.audiences),
