@@ -26,7 +26,7 @@ pub(crate) fn filter(parts: &mut Parts, filters: &Filters) -> Result<(), Denial>
     Ok(())
 }
 
-/// What every backend is told about the request. A `traceparent` goes on as it came.
+/// What every backend is told about the request. A `traceparent` goes on as it came, unless requests are traced.
 pub(crate) fn annotate(
     parts: &mut Parts,
     prepared: &Prepared,
