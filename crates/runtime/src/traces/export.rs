@@ -59,6 +59,8 @@ impl Exporter {
         let _gone = self.finish.send(());
         if timeout(LAST, &mut self.task).await.is_err() {
             self.task.abort();
+            // Until it is gone it would seem to take more.
+            let _aborted = self.task.await;
             tracing::warn!("spans are lost: the collector did not take them in time");
         }
     }
