@@ -14,6 +14,9 @@ mod proxy;
 mod server;
 mod worker;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 pub use access_log::{Sink, Writer};
 pub use admin::{Log, SetLevel};
 pub use connection::Connection;

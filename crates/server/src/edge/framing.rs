@@ -115,12 +115,11 @@ impl Framing {
                     }
                 },
                 State::ChunkSize | State::ChunkEnd | State::Trailers => {
-                    let Some(line) = self.next_line(rest) else {
-                        if rest.len() > LONGEST_LINE {
-                            self.state = State::Lost;
-                        }
-                        break;
-                    };
+                    let line = self.next_line(rest);
+                    if line.unwrap_or(rest).len() > LONGEST_LINE {
+                        self.state = State::Lost;
+                    }
+                    let Some(line) = line else { break };
                     self.chunk_line(line);
                     rest = rest.get(line.len()..).unwrap_or_default();
                     self.line = 0;
