@@ -31,7 +31,9 @@ pub struct Compiled {
 pub struct Protection {
     /// `gateway-namespace/gateway/listener` and `route-namespace/route/rule`.
     pub route: Arc<str>,
-    /// Policies in force, such as `jwt:namespace/name:strict`. Sorted. Fewer is less.
+    /// What a request must bring, in words: `token-present`, `valid-tokens`, `issuer:a|b`, `audience:x of a`, `keys:… of a`,
+    /// `clock-skew:60s of a`. A route that asks for less than before no longer has one of the words that it had; one that
+    /// asks for something else has others. Each once, in this order.
     pub demands: Box<[Arc<str>]>,
 }
 

@@ -1,5 +1,7 @@
 //! `countersign check`: everything there is to tell about a configuration, and what it protects.
 
+use std::sync::Arc;
+
 use clap::Args;
 use countersign_config::Loaded;
 use countersign_config::compiled::Protection;
@@ -75,25 +77,56 @@ fn protection(routes: &[Protection], palette: Palette) -> String {
     format!("{title}\n{}\n", lines.collect::<String>())
 }
 
-/// Demands such as `valid-tokens:namespace/policy` and `token-present`.
-fn in_words(demands: &[std::sync::Arc<str>]) -> String {
-    let has = |wanted: &str| {
-        demands
+/// What `countersign_config::compiled::Protection` says, as a sentence: `a valid token of https://issuer.test for shop`.
+fn in_words(demands: &[Arc<str>]) -> String {
+    if demands.is_empty() {
+        return "nothing: open to everybody".to_owned();
+    }
+    let has = |name: &str| demands.iter().any(|it| it.split(':').next() == Some(name));
+    let of = |name: &str| {
+        let values = demands.iter().filter_map(|it| it.split_once(':'));
+        let values = values.filter(|(it, _)| *it == name).map(|(_, value)| value);
+        values.collect::<Vec<_>>()
+    };
+    if has("no-issuer") {
+        return "a token, but there is no issuer: nothing passes".to_owned();
+    }
+    let sense = match has("token-present") {
+        true => "a valid token",
+        false => "no token, or a valid one",
+    };
+    let audiences = of("audience");
+    let issuers = match of("issuer") {
+        none if none.is_empty() => of_issuer("any issuer", &audiences),
+        // A mesh's policies and the route's own want a token each, which may be the same.
+        some => some
             .iter()
-            .any(|it| it.split(':').next() == Some(wanted))
+            .map(|one| {
+                let each = one.split('|').map(|it| of_issuer(it, &audiences));
+                each.collect::<Vec<_>>().join(", or ")
+            })
+            .collect::<Vec<_>>()
+            .join(" and "),
     };
-    let sense = match (has("token-present"), has("valid-tokens")) {
-        _ if demands.is_empty() => return "nothing: open to everybody".to_owned(),
-        (true, _) => "a valid token",
-        (false, true) => "no token, or a valid one",
-        (false, false) => "",
+    let places = of("valid-tokens");
+    let places = match places.as_slice() {
+        [] => String::new(),
+        some => format!(" in {}", some.join(" or ")),
     };
-    let listed = demands
-        .iter()
-        .map(|it| visible(it))
-        .collect::<Vec<_>>()
-        .join(", ");
-    format!("{sense} ({listed})").trim_start().to_owned()
+    visible(&format!("{sense}{places} {issuers}"))
+}
+
+fn of_issuer(issuer: &str, audiences: &[&str]) -> String {
+    let wanted = audiences.iter().filter_map(|it| it.rsplit_once(" of "));
+    let wanted: Vec<String> = wanted
+        .filter(|(_, whose)| *whose == issuer)
+        .map(|(audiences, _)| audiences.replace('|', " or "))
+        .collect();
+    if wanted.is_empty() {
+        format!("of {issuer}")
+    } else {
+        format!("of {issuer} for {}", wanted.join(" and "))
+    }
 }
 
 fn summary(loaded: &Loaded) -> String {
@@ -159,4 +192,43 @@ fn document(loaded: &Loaded) -> Value {
 
 fn demands(route: &Protection) -> Vec<&str> {
     route.demands.iter().map(|it| &**it).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn demands_in_words() {
+        for (demands, words) in [
+            (&[][..], "nothing: open to everybody"),
+            (
+                &["token-present", "no-issuer"],
+                "a token, but there is no issuer: nothing passes",
+            ),
+            (
+                &["token-present", "valid-tokens", "issuer:a", "keys:k of a"],
+                "a valid token of a",
+            ),
+            (
+                &["valid-tokens", "issuer:a|b", "audience:x|y of a"],
+                "no token, or a valid one of a for x or y, or of b",
+            ),
+            (
+                &["token-present:a", "valid-tokens:cookie c", "issuer:a"],
+                "a valid token in cookie c of a",
+            ),
+            (
+                &["valid-tokens", "audience:x of any issuer"],
+                "no token, or a valid one of any issuer for x",
+            ),
+            (
+                &["valid-tokens", "issuer:a", "issuer:b"],
+                "no token, or a valid one of a and of b",
+            ),
+        ] {
+            let demands: Vec<Arc<str>> = demands.iter().map(|it| Arc::from(*it)).collect();
+            assert_eq!(in_words(&demands), words);
+        }
+    }
 }

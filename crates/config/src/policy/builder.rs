@@ -9,6 +9,8 @@ use countersign_core::origin::Origin;
 use countersign_core::provider::Provider;
 use countersign_jose::{Audiences, Expect, ZeroExp};
 
+use super::demands::demands;
+use super::key_names::NamedKeys;
 use crate::compiled::KeySource;
 use crate::source::Span;
 
@@ -17,6 +19,8 @@ use crate::source::Span;
 pub(super) struct Builder {
     pub(super) providers: Vec<Provider>,
     pub(super) keys: Vec<KeySource>,
+    /// In the same order.
+    key_names: Vec<Arc<str>>,
     pub(super) requirements: Vec<Requirement>,
     /// Where each rule stands.
     pub(super) places: HashMap<Arc<Origin>, Span>,
@@ -32,7 +36,7 @@ pub(super) struct NewProvider {
     pub(super) zero_exp: ZeroExp,
     /// Seconds.
     pub(super) skew: u64,
-    pub(super) keys: KeySource,
+    pub(super) keys: NamedKeys,
     /// Body of refusals while the keys cannot be had (decision T10).
     pub(super) unavailable: &'static str,
 }
@@ -51,10 +55,11 @@ impl Builder {
                 zero_exp: new.zero_exp,
                 ..Expect::default()
             },
-            remote: matches!(new.keys, KeySource::Remote(_)),
+            remote: matches!(new.keys.source, KeySource::Remote(_)),
             unavailable: new.unavailable,
         });
-        self.keys.push(new.keys);
+        self.keys.push(new.keys.source);
+        self.key_names.push(new.keys.name);
         id
     }
 
@@ -62,6 +67,12 @@ impl Builder {
         let id = RequirementId(number(self.requirements.len()));
         self.requirements.push(requirement);
         id
+    }
+
+    /// What a requirement demands, for comparison across reloads.
+    pub(super) fn demands(&self, id: RequirementId) -> Vec<Arc<str>> {
+        let requirement = self.requirements.get(id.0 as usize);
+        requirement.map_or_else(Vec::new, |it| demands(it, &self.providers, &self.key_names))
     }
 }
 

@@ -5,12 +5,15 @@
 //! a gateway, a listener and a route rule.
 
 mod builder;
+mod demands;
 mod istio;
+mod key_names;
 mod kgateway;
 mod mesh;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use crate::diagnostic::Diagnostics;
 use crate::object::Objects;
 use crate::source::Span;
 
+pub(crate) use demands::sort as sort_demands;
 pub use mesh::Mesh;
 
 /// A Gateway by name.
@@ -178,6 +182,7 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
         keys,
         requirements,
         places,
+        ..
     } = builder;
     Policies {
         mesh,

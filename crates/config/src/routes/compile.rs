@@ -14,7 +14,7 @@ use super::spec::{Route, Rule};
 use crate::compiled::Protection;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::gateway::{Gateways, Written};
-use crate::policy::Policies;
+use crate::policy::{Policies, sort_demands};
 use crate::read::Spanned;
 use crate::refs::{BackendRef, Backends, Dangling, Referrer, Refs};
 
@@ -223,8 +223,7 @@ impl Compiler<'_, '_, '_> {
     fn protect(&mut self, place: &Attachment<'_>, rule: &RouteRule, demands: &[Arc<str>]) {
         let mut all = self.policies.istio_demands(&place.gateway.key);
         all.extend_from_slice(demands);
-        all.sort_unstable();
-        all.dedup();
+        sort_demands(&mut all);
         self.protection.push(Protection {
             route: format!(
                 "{} {} {}",

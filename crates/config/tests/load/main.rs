@@ -16,6 +16,7 @@ mod gwapi;
 mod identity;
 mod parameters;
 mod policies;
+mod protection;
 mod robust;
 mod routes;
 mod scale;

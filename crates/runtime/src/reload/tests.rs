@@ -242,7 +242,17 @@ async fn a_route_that_would_lose_its_policy_keeps_it_where_that_is_wanted() {
         "{report}"
     );
     assert_eq!((run.load(), run.doors.applied()), (1, vec![]));
+    // Other keys are other people who may sign.
     run.write("policy.yaml", &POLICY.replace("/keys", "/other"));
+    let report = run.report().await;
+    assert!(
+        report.contains("no longer demands keys:http://idp.example/keys"),
+        "{report}"
+    );
+    run.write(
+        "policy.yaml",
+        &POLICY.replace("jwksUri", "audiences: [shop], jwksUri"),
+    );
     assert_eq!(run.report().await, "applied: 2 0");
 }
 

@@ -12,10 +12,11 @@ use countersign_jose::{Audiences, ZeroExp};
 
 use super::rule::{JwtRule, Keys};
 use super::spec::{Authentication, Target, authentication};
-use crate::compiled::{AddressGuard, KeyLocation, KeySource, RemoteKeys};
+use crate::compiled::{AddressGuard, KeyLocation, RemoteKeys};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Kind;
 use crate::policy::builder::{Builder, NewProvider};
+use crate::policy::key_names::NamedKeys;
 use crate::policy::{GatewayInfo, GatewayKey, Mesh, Scene};
 use crate::read::Spanned;
 
@@ -77,11 +78,6 @@ pub(in crate::policy) fn attach(
         if !applying.iter().any(with_rules) {
             continue;
         }
-        let demands = applying
-            .iter()
-            .filter_map(|it| policies.get(*it))
-            .flat_map(demands)
-            .collect();
         let id = match known.get(&applying) {
             Some(id) => *id,
             None => {
@@ -90,6 +86,7 @@ pub(in crate::policy) fn attach(
                 id
             }
         };
+        let demands = builder.demands(id);
         attached.gateways.insert(gateway.key.clone(), (id, demands));
     }
     attached
@@ -158,7 +155,7 @@ fn provider(
     builder: &mut Builder,
 ) -> ProviderId {
     let remote = |location| {
-        KeySource::Remote(RemoteKeys {
+        NamedKeys::remote(RemoteKeys {
             location,
             connect: None,
             ca: Ca::System,
@@ -173,7 +170,7 @@ fn provider(
         })
     };
     let keys = match &rule.keys {
-        Keys::Inline(set) => KeySource::Inline(set.clone()),
+        Keys::Inline(keys) => keys.clone(),
         Keys::Url(url) => remote(KeyLocation::Jwks(url.clone())),
         Keys::Issuer(issuer) => remote(KeyLocation::Discovery(issuer.clone())),
     };
@@ -272,14 +269,4 @@ fn why_unreached(policy: &Authentication<'_>) -> String {
             format!("there is no {}", names.join(" and no "))
         }
     }
-}
-
-fn demands(policy: &Authentication<'_>) -> Vec<Arc<str>> {
-    let object = policy.object;
-    let name = format!("{}/{}", object.namespace, object.name);
-    let mut demands: Vec<Arc<str>> = vec![format!("valid-tokens:{name}").into()];
-    if policy.rules.iter().any(|rule| rule.required) {
-        demands.push(format!("token-present:{name}").into());
-    }
-    demands
 }

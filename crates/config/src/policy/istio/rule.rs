@@ -9,6 +9,7 @@ use countersign_jose::{KeySet, Symmetric};
 use http::HeaderName;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::policy::key_names::NamedKeys;
 use crate::policy::tokens::{claim_header, claim_path, output_header, report_keys, text_of, url};
 use crate::read::{
     Fields, any_string, boolean, choice, go_duration_in, header_name, list_in, string,
@@ -32,7 +33,7 @@ pub(super) struct JwtRule {
 
 /// Where its keys are.
 pub(super) enum Keys {
-    Inline(Arc<KeySet>),
+    Inline(NamedKeys),
     Url(Arc<str>),
     /// Through the issuer's OpenID configuration.
     Issuer(Arc<str>),
@@ -123,13 +124,13 @@ fn discovery(fields: &mut Fields<'_, '_>, issuer: &Arc<str>) -> Option<Keys> {
     None
 }
 
-fn inline(node: &Node, diags: &mut Diagnostics) -> Option<Arc<KeySet>> {
+fn inline(node: &Node, diags: &mut Diagnostics) -> Option<NamedKeys> {
     string(node, diags)?;
     let text = text_of(node)?;
     match KeySet::from_jwks(text.as_bytes(), Symmetric::Allow) {
         Ok(set) => {
             report_keys(node, &set, diags);
-            Some(Arc::new(set))
+            Some(NamedKeys::inline(text, set))
         }
         Err(error) => {
             let message = format!("this is not a JWK set: {error}");

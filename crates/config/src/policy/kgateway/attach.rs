@@ -115,8 +115,8 @@ fn age(object: &Object) -> (i64, Arc<str>, Arc<str>) {
     )
 }
 
-/// A compiled extension, or why it is closed.
-type Compiled = Result<(RequirementId, Missing), Arc<str>>;
+/// A compiled extension with what it demands, or why it is closed.
+type Compiled = Result<(RequirementId, Vec<Arc<str>>), Arc<str>>;
 
 fn extensions(
     scene: &Scene<'_>,
@@ -191,7 +191,8 @@ fn compile(
     }
     let origin = Arc::new(object.origin.clone());
     let requirement = Requirement::new(origin, rules, extension.missing, Family::Kgateway);
-    Ok((builder.requirement(requirement), extension.missing))
+    let id = builder.requirement(requirement);
+    Ok((id, builder.demands(id)))
 }
 
 /// Compared byte for byte (RFC 7519 section 4.1.3).
@@ -218,17 +219,11 @@ fn effect(
         .as_ref()
         .unwrap_or(&policy.object.namespace);
     match extensions.get(&(namespace.clone(), reference.name.clone())) {
-        Some(Ok((id, missing))) => {
-            let mut demands: Vec<Arc<str>> = vec!["valid-tokens".into()];
-            if *missing == Missing::Refuse {
-                demands.push("token-present".into());
-            }
-            Effect {
-                jwt: Some(*id),
-                closed: None,
-                demands,
-            }
-        }
+        Some(Ok((id, demands))) => Effect {
+            jwt: Some(*id),
+            closed: None,
+            demands: demands.clone(),
+        },
         Some(Err(why)) => Effect {
             closed: Some(why.clone()),
             ..Effect::default()

@@ -6,9 +6,10 @@ use std::time::Duration;
 use countersign_core::backend::Ca;
 use countersign_jose::KeySet;
 
-use crate::compiled::{KeyLocation, KeySource, RemoteKeys};
+use crate::compiled::{KeyLocation, RemoteKeys};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::{Kind, Object};
+use crate::policy::key_names::NamedKeys;
 use crate::policy::tokens::{report_keys, text_of, url};
 use crate::policy::{KeyBackend, Scene};
 use crate::read::{
@@ -20,7 +21,7 @@ use crate::yaml::Node;
 
 /// What `jwks` says.
 pub(super) enum KeySpec {
-    Inline(Arc<KeySet>),
+    Inline(NamedKeys),
     /// Name of a ConfigMap in the extension's namespace.
     ConfigMap(Spanned<Arc<str>>),
     Remote(Remote),
@@ -76,16 +77,17 @@ fn local(node: &Node, diags: &mut Diagnostics) -> Option<KeySpec> {
 }
 
 /// A PEM public key, a JWK set or a single JWK, tried in kgateway's order.
-fn inline(node: &Node, diags: &mut Diagnostics) -> Option<Arc<KeySet>> {
+fn inline(node: &Node, diags: &mut Diagnostics) -> Option<NamedKeys> {
     string_of(1..=16_384)(node, diags)?;
     key_set(node, diags)
 }
 
-fn key_set(node: &Node, diags: &mut Diagnostics) -> Option<Arc<KeySet>> {
-    match KeySet::from_inline(text_of(node)?) {
+fn key_set(node: &Node, diags: &mut Diagnostics) -> Option<NamedKeys> {
+    let text = text_of(node)?;
+    match KeySet::from_inline(text) {
         Ok(set) => {
             report_keys(node, &set, diags);
-            Some(Arc::new(set))
+            Some(NamedKeys::inline(text, set))
         }
         Err(error) => {
             let message = format!("there are no keys in this text: {error}");
@@ -199,9 +201,9 @@ pub(super) fn resolve(
     extension: &Object,
     scene: &Scene<'_>,
     diags: &mut Diagnostics,
-) -> Result<KeySource, Arc<str>> {
+) -> Result<NamedKeys, Arc<str>> {
     match spec {
-        KeySpec::Inline(set) => Ok(KeySource::Inline(set.clone())),
+        KeySpec::Inline(keys) => Ok(keys.clone()),
         KeySpec::ConfigMap(name) => config_map(name, extension, scene, diags),
         KeySpec::Remote(remote) => backend(remote, extension, scene, diags),
     }
@@ -212,7 +214,7 @@ fn config_map(
     extension: &Object,
     scene: &Scene<'_>,
     diags: &mut Diagnostics,
-) -> Result<KeySource, Arc<str>> {
+) -> Result<NamedKeys, Arc<str>> {
     let found = scene
         .objects
         .of(Kind::ConfigMap)
@@ -245,9 +247,7 @@ fn config_map(
             diags,
         ));
     };
-    key_set(&node, diags)
-        .map(KeySource::Inline)
-        .ok_or_else(|| "the key set cannot be read".into())
+    key_set(&node, diags).ok_or_else(|| "the key set cannot be read".into())
 }
 
 fn backend(
@@ -255,7 +255,7 @@ fn backend(
     extension: &Object,
     scene: &Scene<'_>,
     diags: &mut Diagnostics,
-) -> Result<KeySource, Arc<str>> {
+) -> Result<NamedKeys, Arc<str>> {
     let target = &remote.backend.value;
     let wanted = KeyBackend {
         from: &extension.namespace,
@@ -270,7 +270,7 @@ fn backend(
         missing(&why, remote.backend.span, help, extension, diags)
     })?;
     let retry = remote.retry;
-    Ok(KeySource::Remote(RemoteKeys {
+    Ok(NamedKeys::remote(RemoteKeys {
         location: KeyLocation::Jwks(remote.url.clone()),
         connect: Some(endpoint),
         ca: ca.unwrap_or(Ca::System),
