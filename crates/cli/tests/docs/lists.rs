@@ -92,8 +92,8 @@ fn fields_of_the_access_log_are_those_of_the_sources() {
         .collect();
     assert_eq!(fields, written);
 
-    let exchange = shipped(&root().join("crates/server/src/proxy/exchange.rs"));
-    let (_, after) = exchange
+    let cut = shipped(&root().join("crates/server/src/proxy/cut.rs"));
+    let (_, after) = cut
         .split_once("impl Cut {")
         .expect("the codes of cuts");
     let cuts: BTreeSet<&str> = literals(

@@ -14,8 +14,8 @@ mod withheld;
 
 pub use collect::Diagnostics;
 pub use render::Style;
-pub(crate) use visible::looks_secret;
 pub use visible::quoted;
+pub(crate) use visible::{has_user_information, looks_secret};
 
 use std::fmt;
 use std::sync::Arc;

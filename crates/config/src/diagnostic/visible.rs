@@ -42,7 +42,7 @@ pub(crate) fn looks_secret(text: &str) -> bool {
 }
 
 /// Whether there is a URL with user information in a text (RFC 3986 section 3.2.1).
-fn has_user_information(text: &str) -> bool {
+pub(crate) fn has_user_information(text: &str) -> bool {
     text.split("://").skip(1).any(|rest| {
         let end = |c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace();
         let authority = rest.split(end).next().unwrap_or_default();

@@ -7,7 +7,7 @@ use countersign_core::authn::ClaimHeader;
 use countersign_jose::KeySet;
 use http::{HeaderName, Uri};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, has_user_information};
 use crate::read::{header_name, invalid, string_of};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
@@ -68,9 +68,29 @@ pub(super) fn claim_header(
     })
 }
 
+/// An issuer; empty for none. Without user information, if it is a URL: it may be asked for its keys, and is logged.
+pub(super) fn issuer(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
+    let text = string_of(0..=2048)(node, diags)?;
+    refuse_user_information(node, &text, diags)?;
+    Some(text)
+}
+
+/// `None`, and an error that does not show it, where a URL holds a name or a password.
+fn refuse_user_information(node: &Node, text: &str, diags: &mut Diagnostics) -> Option<()> {
+    if !has_user_information(text) {
+        return Some(());
+    }
+    let message = "no user information can stand in this URL: it would be logged";
+    let error = Diagnostic::error("invalid-value", message).at(node.span);
+    let help = "remove what stands before the `@`";
+    diags.push(error.help(help).private());
+    None
+}
+
 /// An `http` or `https` URL with a host, without user information.
 pub(super) fn url(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
     let text = string_of(1..=2048)(node, diags)?;
+    refuse_user_information(node, &text, diags)?;
     let parsed: Option<Uri> = text.parse().ok();
     let good = parsed.as_ref().is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))

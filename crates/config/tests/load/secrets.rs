@@ -247,3 +247,31 @@ fn no_damage_brings_a_secret_to_light() {
         }
     }
 }
+
+#[test]
+fn urls_with_user_information_are_refused_unseen() {
+    let me = "https://me:hunter2@i.test";
+    for text in [
+        authentication(&format!("{{issuer: '{me}'}}")),
+        authentication(&format!("{{issuer: '{me}/', jwks: '{OCT}'}}")),
+        authentication(&format!("{{issuer: i, jwksUri: '{me}/keys'}}")),
+        authentication(&format!("{{issuer: i, jwks_uri: '{me}/keys'}}")),
+        extension(&format!(
+            "{{name: p, issuer: '{me}', jwks: {{local: {{inline: '{OCT}'}}}}}}"
+        )),
+        extension(&format!(
+            "{{name: p, jwks: {{remote: {{url: '{me}/keys', backendRef: {{name: s, port: 80}}}}}}}}"
+        )),
+    ] {
+        let [line, _] = excerpt(&text, "invalid-value");
+        assert!(line.contains("[withheld]"), "{line}");
+        assert!(!shown(&text).contains("me:"));
+    }
+    // As a mistake of another kind, in a message.
+    shown(&extension(
+        "{name: p, jwks: {remote: {url: 'ftp://me:hunter2@i.test', backendRef: {name: s, port: 80}}}}",
+    ));
+    // An `@` elsewhere is nobody's name.
+    let fine = "{issuer: 'https://i.test/@me', jwksUri: 'https://i.test/keys?for=me@i.test'}";
+    assert!(!shown(&authentication(fine)).contains("error"));
+}

@@ -10,7 +10,9 @@ use http::HeaderName;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policy::key_names::NamedKeys;
-use crate::policy::tokens::{claim_header, claim_path, output_header, report_keys, text_of, url};
+use crate::policy::tokens::{
+    claim_header, claim_path, issuer, output_header, report_keys, text_of, url,
+};
 use crate::read::{
     Fields, any_string, boolean, choice, go_duration_in, header_name, list_in, string,
 };
@@ -46,7 +48,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> {
     let mut fields = Fields::of(node, "jwtRules", diags)?;
     let issuer = fields
-        .optional("issuer", any_string)
+        .optional("issuer", issuer)
         .filter(|it| !it.is_empty());
     let audiences = fields.list("audiences", string);
     let keys = keys(&mut fields, issuer.as_ref());

@@ -9,7 +9,7 @@ use countersign_core::source::Source;
 use super::keys::{KeySpec, jwks};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
-use crate::policy::tokens::{check_audiences, claim_header, claim_path, output_header};
+use crate::policy::tokens::{check_audiences, claim_header, claim_path, issuer, output_header};
 use crate::read::{
     Fields, Spanned, any_string, boolean, choice, duration_in, header_name, list_in, spanned,
     string_of,
@@ -116,7 +116,7 @@ fn provider(node: &Node, diags: &mut Diagnostics) -> Option<ProviderSpec> {
     let mut fields = Fields::of(node, "providers", diags)?;
     let name = fields.required("name", string_of(1..=253));
     let issuer = fields
-        .optional("issuer", string_of(0..=2048))
+        .optional("issuer", issuer)
         .filter(|it| !it.is_empty());
     let audiences = fields.optional("audiences", list_in(1..=32, string_of(1..=2048)));
     let refused = audiences.is_none() && fields.has("audiences");
