@@ -91,14 +91,7 @@ fn refuse_user_information(node: &Node, text: &str, diags: &mut Diagnostics) -> 
 pub(super) fn url(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
     let text = string_of(1..=2048)(node, diags)?;
     refuse_user_information(node, &text, diags)?;
-    let parsed: Option<Uri> = text.parse().ok();
-    let good = parsed.as_ref().is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri
-                .authority()
-                .is_some_and(|it| !it.host().is_empty() && !it.as_str().contains('@'))
-    });
-    if good {
+    if is_url(&text) {
         return Some(text);
     }
     let help = "write a URL such as `https://idp.example.com/keys`";
@@ -126,6 +119,15 @@ pub(super) fn check_audiences(rule: &Node, list: bool, diags: &mut Diagnostics) 
         let help = "list the audiences of this service, or remove the field if any will do";
         diags.push(warning.help(help));
     }
+}
+
+/// Whether this is an `http` or `https` URL with a host.
+pub(super) fn is_url(text: &str) -> bool {
+    let uri: Option<Uri> = text.parse().ok();
+    uri.is_some_and(|uri| {
+        let host = uri.authority().map(http::uri::Authority::host);
+        matches!(uri.scheme_str(), Some("http" | "https")) && host.is_some_and(|it| !it.is_empty())
+    })
 }
 
 /// Whether this is a list without items.

@@ -165,6 +165,7 @@ fn what_is_wrong_is_refused() {
         ("  limits: {headerbytes: 9999}", "unknown-field"),
         ("  timeouts: {idle: 0s}", "out-of-range"),
         ("  timeouts: {idle: 90000s}", "out-of-range"),
+        ("  timeouts: {drain: 25h}", "out-of-range"),
         ("  accessLog: Yes", "invalid-value"),
         ("  pathNormalization: base", "invalid-value"),
         ("  debug: true", "unknown-field"),

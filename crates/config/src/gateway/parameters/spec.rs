@@ -10,9 +10,7 @@ use super::{LimitFields, Parameters, PortMap, TimeoutFields};
 use crate::compiled::AccessLog;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
-use crate::read::{
-    Fields, boolean, choice, duration, duration_in, int_in, invalid, list_in, port, string,
-};
+use crate::read::{Fields, boolean, choice, duration_in, int_in, invalid, list_in, port, string};
 use crate::yaml::Node;
 
 const ACCESS_LOGS: &[(&str, AccessLog)] = &[
@@ -126,7 +124,7 @@ fn timeouts(node: &Node, diags: &mut Diagnostics) -> Option<TimeoutFields> {
         idle: fields.optional("idle", some()),
         connect: fields.optional("connect", some()),
         request: fields.optional("request", duration_in(Duration::ZERO..=LONGEST)),
-        drain: fields.optional("drain", duration),
+        drain: fields.optional("drain", duration_in(Duration::ZERO..=LONGEST)),
     })
 }
 

@@ -11,7 +11,7 @@ use http::HeaderName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policy::key_names::NamedKeys;
 use crate::policy::tokens::{
-    claim_header, claim_path, issuer, output_header, report_keys, text_of, url,
+    claim_header, claim_path, is_url, issuer, output_header, report_keys, text_of, url,
 };
 use crate::read::{
     Fields, any_string, boolean, choice, go_duration_in, header_name, list_in, string,
@@ -47,11 +47,11 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads an entry.
 pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> {
     let mut fields = Fields::of(node, "jwtRules", diags)?;
-    let issuer = fields
-        .optional("issuer", issuer)
-        .filter(|it| !it.is_empty());
+    let issuer = fields.optional("issuer", issuer);
+    let refused = issuer.is_none() && fields.has("issuer");
+    let issuer = issuer.filter(|it| !it.is_empty());
     let audiences = fields.list("audiences", string);
-    let keys = keys(&mut fields, issuer.as_ref());
+    let keys = keys(&mut fields, issuer.as_ref(), refused);
     let headers = fields.list("fromHeaders", from_header);
     let params = fields.list("fromParams", string);
     let cookies = fields.list("fromCookies", string);
@@ -92,12 +92,12 @@ pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> 
 }
 
 /// `jwks`, `jwksUri` (or `jwks_uri`), or neither and the issuer's discovery.
-fn keys(fields: &mut Fields<'_, '_>, issuer: Option<&Arc<str>>) -> Option<Keys> {
+fn keys(fields: &mut Fields<'_, '_>, issuer: Option<&Arc<str>>, refused: bool) -> Option<Keys> {
     let group = ["jwks", "jwksUri", "jwks_uri"];
     match fields.at_most_one(&group) {
         Some("jwks") => fields.optional("jwks", inline).map(Keys::Inline),
         Some(name) => fields.optional(name, url).map(Keys::Url),
-        None if group.iter().any(|name| fields.has(name)) => None,
+        None if refused || group.iter().any(|name| fields.has(name)) => None,
         None => match issuer {
             Some(issuer) => discovery(fields, issuer),
             None => {
@@ -114,7 +114,7 @@ fn keys(fields: &mut Fields<'_, '_>, issuer: Option<&Arc<str>>) -> Option<Keys> 
 
 /// Discovery needs an issuer that is a URL.
 fn discovery(fields: &mut Fields<'_, '_>, issuer: &Arc<str>) -> Option<Keys> {
-    if issuer.starts_with("https://") || issuer.starts_with("http://") {
+    if is_url(issuer) {
         return Some(Keys::Issuer(issuer.clone()));
     }
     let message = "without `jwks` and `jwksUri` the issuer must be a URL, where its OpenID configuration is looked up";
