@@ -93,9 +93,7 @@ fn fields_of_the_access_log_are_those_of_the_sources() {
     assert_eq!(fields, written);
 
     let cut = shipped(&root().join("crates/server/src/proxy/cut.rs"));
-    let (_, after) = cut
-        .split_once("impl Cut {")
-        .expect("the codes of cuts");
+    let (_, after) = cut.split_once("impl Cut {").expect("the codes of cuts");
     let cuts: BTreeSet<&str> = literals(
         after
             .split(
