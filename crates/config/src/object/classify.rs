@@ -71,6 +71,9 @@ pub fn classify(group: &str, kind: &str) -> Class {
 /// The group that must be meant by one that is not known.
 fn meant(group: &str, kind: &str) -> Option<&'static str> {
     const TYPOS: usize = 2;
+    if NAMESAKES.contains(&(group, kind)) {
+        return None;
+    }
     if let Some((_, group, _)) = RESTRICTING.iter().find(|(it, ..)| *it == kind) {
         return Some(group);
     }
@@ -162,6 +165,12 @@ const fn entry(
 
 const ISTIO: &str = "security.istio.io";
 const GLOO: &str = "security.policy.gloo.solo.io";
+
+/// Kinds of other projects that share a name with one of [`RESTRICTING`] and are passed over like all that is theirs.
+const NAMESAKES: &[(&str, &str)] = &[
+    ("authorino.kuadrant.io", "AuthConfig"),
+    ("policy.linkerd.io", "AuthorizationPolicy"),
+];
 
 /// Kinds that refuse requests, each with its group and the current version.
 const RESTRICTING: &[(&str, &str, &str)] = &[

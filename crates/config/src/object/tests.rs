@@ -143,7 +143,7 @@ fn kinds_are_classified() {
             Class::Unsupported,
         ),
         (
-            "policy.linkerd.io",
+            "authentication.istio.io",
             "AuthorizationPolicy",
             Class::WrongGroup("security.istio.io"),
         ),
@@ -151,6 +151,8 @@ fn kinds_are_classified() {
         ("extauth.solo.io", "AuthConfig", Class::Unsupported),
         ("apps", "Deployment", Class::Foreign),
         ("batch", "Job", Class::Foreign),
+        ("policy.linkerd.io", "AuthorizationPolicy", Class::Foreign),
+        ("authorino.kuadrant.io", "AuthConfig", Class::Foreign),
         (
             "apiextensions.k8s.io",
             "CustomResourceDefinition",
