@@ -184,7 +184,8 @@ fn is_target(text: &[u8]) -> bool {
         return true;
     }
     let printable = |byte: &u8| *byte > b' ' && *byte != 0x7f;
-    text.iter().all(printable) && Uri::try_from(text).is_ok()
+    let parsed = || std::str::from_utf8(text).is_ok_and(|it| it.parse::<Uri>().is_ok());
+    text.iter().all(printable) && parsed()
 }
 
 fn is_control(byte: u8) -> bool {

@@ -185,6 +185,8 @@ fn request_lines_with_a_fault() {
         let (_, passed) = follow(line);
         assert_eq!(fault(&passed), Some((1, expected)), "{line:?}");
     }
+    let passed = Framing::new(MOST).follow(b"GET /#\xff HTTP/1.1\r\n");
+    assert_eq!(fault(&passed), Some((1, Fault::Target)));
     let mut framing = Framing::new(MOST);
     let passed = framing.follow(b"\r\n\r\n\0\r\nQUIT\n");
     assert_eq!(fault(&passed), Some((1, Fault::Proxy)));
