@@ -88,7 +88,7 @@ pub struct ClaimHeader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     source: Source,
-    rules: Box<[u16]>,
+    rules: Box<[u32]>,
 }
 
 impl Requirement {
@@ -99,8 +99,8 @@ impl Requirement {
         missing: Missing,
         family: Family,
     ) -> Requirement {
-        let mut places: Vec<(Source, Vec<u16>)> = Vec::new();
-        for (index, rule) in (0u16..).zip(&rules) {
+        let mut places: Vec<(Source, Vec<u32>)> = Vec::new();
+        for (index, rule) in (0u32..).zip(&rules) {
             for source in &rule.sources {
                 match places.iter_mut().find(|(it, _)| it == source) {
                     Some((_, readers)) if readers.last() == Some(&index) => {}

@@ -25,11 +25,11 @@ use crate::trace::{Event, Record};
 #[derive(Clone)]
 pub struct Accepted {
     /// Index of the rule in its requirement.
-    pub rule: u16,
+    pub rule: u32,
     /// Index of the place in its requirement.
     pub(super) place: usize,
-    /// The payload segment as sent.
-    pub(super) payload: Box<str>,
+    /// The payload segment as sent, where the rule passes it on.
+    pub(super) payload: Option<Box<str>>,
     /// Whose token.
     pub provider: ProviderId,
     /// Generation of the keys that verified it.
@@ -165,7 +165,7 @@ impl<'r> Evaluation<'r> {
             .get(token.place)
             .map_or(&[][..], |it| &it.rules);
         while let Some(&index) = readers.get(self.reader) {
-            let rule = requirement.rules.get(usize::from(index))?;
+            let rule = requirement.rules.get(index as usize)?;
             match self.try_rule(rule, index, token, context) {
                 Tried::Need(need) => return Some(Step::Need(need)),
                 Tried::Accepted(accepted) => {
@@ -219,7 +219,7 @@ impl<'r> Evaluation<'r> {
     fn try_rule<F: Facts + ?Sized>(
         &self,
         rule: &TokenRule,
-        index: u16,
+        index: u32,
         found: &Found<'r>,
         context: &Context<'_, F>,
     ) -> Tried {
@@ -231,7 +231,8 @@ impl<'r> Evaluation<'r> {
         };
         let keys = context.facts.keys(rule.provider);
         let accept = |claims, generation, fresh| {
-            let payload = text.split('.').nth(1).unwrap_or_default().into();
+            let wanted = rule.payload_header.is_some();
+            let payload = text.split('.').nth(1).filter(|_| wanted).map(Into::into);
             let (place, provider) = (found.place, rule.provider);
             Tried::Accepted(Accepted {
                 rule: index,
@@ -305,7 +306,7 @@ impl<'r> Evaluation<'r> {
         let is_required = |it: &Accepted| {
             requirement
                 .rules
-                .get(usize::from(it.rule))
+                .get(it.rule as usize)
                 .is_some_and(|rule| rule.required)
         };
         let wanting = requirement.rules.iter().find(|rule| rule.required);

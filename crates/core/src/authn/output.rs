@@ -60,7 +60,7 @@ impl Edits {
     ) -> Result<(), Reason> {
         let winner = accepted.iter().map(|it| it.rule).min();
         for it in accepted {
-            let Some(rule) = requirement.rules.get(usize::from(it.rule)) else {
+            let Some(rule) = requirement.rules.get(it.rule as usize) else {
                 continue;
             };
             if !rule.forward {
@@ -94,8 +94,8 @@ impl Edits {
     /// since routes and upstreams compare all that a header holds.
     fn put_claims(&mut self, rule: &TokenRule, accepted: &Accepted) -> Result<(), Reason> {
         let mut told: SmallVec<[(HeaderName, HeaderValue); 4]> = SmallVec::new();
-        if let Some(name) = &rule.payload_header {
-            let payload = HeaderValue::try_from(&*accepted.payload);
+        if let (Some(name), Some(payload)) = (&rule.payload_header, &accepted.payload) {
+            let payload = HeaderValue::try_from(&**payload);
             told.push((name.clone(), payload.map_err(|_| Reason::ClaimNotHeader)?));
         }
         for entry in &rule.claim_headers {
