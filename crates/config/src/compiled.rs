@@ -196,9 +196,6 @@ pub struct RemoteKeys {
     pub backoff_max: Duration,
     /// Wait after a fetch that failed with all its attempts.
     pub after_failure: Duration,
-    /// Whether a request may wait for the first fetch, or fails at once
-    /// (kgateway `asyncFetch.fastListener: true`).
-    pub wait_first: bool,
     /// Addresses that are never connected to.
     pub guard: AddressGuard,
 }

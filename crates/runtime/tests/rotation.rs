@@ -45,7 +45,6 @@ fn start(location: KeyLocation) -> Handle {
         backoff: Duration::from_secs(1),
         backoff_max: Duration::from_secs(1),
         after_failure: Duration::from_millis(200),
-        wait_first: true,
         guard: AddressGuard::default(),
     };
     let snapshot = Snapshot {

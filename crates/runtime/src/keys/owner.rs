@@ -117,15 +117,14 @@ impl Owner {
         self.ended.send_modify(|ended| *ended += 1);
     }
 
-    /// Waits for the first fetch to end, one fetch's timeout at most; not at all where the source says that requests
-    /// do not wait.
+    /// Waits for the first fetch to end, one fetch's timeout at most.
     pub async fn first(&self) {
         let mut ended = self.ended.subscribe();
         let pending = {
             let inner = self.lock();
             matches!(inner.state, KeyState::Pending) && !inner.retired
         };
-        if pending && self.source.wait_first {
+        if pending {
             self.patiently(ended.changed()).await;
         }
     }

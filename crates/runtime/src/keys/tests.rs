@@ -57,24 +57,6 @@ async fn a_request_waits_no_longer_than_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_does_not_wait_where_the_source_says_so() {
-    let script = Script::publishing(&["a"]);
-    let handle = run(
-        &script,
-        RemoteKeys {
-            wait_first: false,
-            ..source("http://idp.example/keys")
-        },
-    );
-    let begun = Instant::now();
-    satisfy(&handle, FIRST).await;
-    assert_eq!(
-        (begun.elapsed(), state(&handle)),
-        (Duration::ZERO, "Pending".into())
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_rotation_is_found_in_turn() {
     let script = Script::publishing(&["a"]);
     let handle = run(&script, source("http://idp.example/keys"));

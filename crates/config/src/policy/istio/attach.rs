@@ -165,7 +165,6 @@ fn provider(
             backoff: Duration::from_secs(1),
             backoff_max: Duration::from_secs(10),
             after_failure: Duration::from_secs(10),
-            wait_first: true,
             guard,
         })
     };

@@ -280,7 +280,6 @@ fn backend(
         backoff: retry.map_or(Duration::from_secs(1), |it| it.base),
         backoff_max: retry.map_or(Duration::from_secs(10), |it| it.max),
         after_failure: remote.after_failure,
-        wait_first: true,
         guard: scene.guard,
     }))
 }

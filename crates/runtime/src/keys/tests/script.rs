@@ -26,7 +26,6 @@ pub(crate) fn source(url: &str) -> RemoteKeys {
         backoff: seconds(1),
         backoff_max: seconds(10),
         after_failure: seconds(60),
-        wait_first: true,
         guard: AddressGuard::default(),
     }
 }

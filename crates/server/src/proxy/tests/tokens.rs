@@ -119,7 +119,6 @@ fn remote() -> KeySource {
         backoff: Duration::from_millis(10),
         backoff_max: Duration::from_millis(10),
         after_failure: Duration::from_millis(100),
-        wait_first: true,
         guard: AddressGuard::default(),
     })
 }
