@@ -21,6 +21,14 @@ pub struct BackendId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProviderId(pub u32);
 
+/// Index of a [`crate::authz::PolicySet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PolicySetId(pub u32);
+
+/// Index of a [`crate::authz::Rbac`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RbacId(pub u32);
+
 /// Index of a [`crate::authn::Requirement`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequirementId(pub u32);

@@ -8,11 +8,14 @@
 
 pub mod address;
 pub mod authn;
+pub mod authz;
 pub mod backend;
+pub mod connection;
 pub mod filter;
 pub mod headers;
 pub mod host;
 pub mod id;
+pub mod identity;
 pub mod listener;
 pub mod origin;
 pub mod path;
@@ -28,10 +31,12 @@ mod decide;
 mod facts;
 mod prepare;
 
+pub use connection::Connection;
 pub use countersign_jose::UnixTime;
 pub use decide::{Action, Decision, Denial, Grant, Outcome, Progress, decide, decide_with};
 pub use facts::{Facts, Keys, Need};
 pub use id::ProviderId;
+pub use identity::Identity;
 pub use origin::Origin;
 pub use prepare::{Arrival, prepare};
 pub use reason::Reason;

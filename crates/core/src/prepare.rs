@@ -2,13 +2,12 @@
 //! its form, the listener, hop-by-hop headers, identity headers, the path and
 //! the client's address.
 
-use std::net::IpAddr;
-
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri, Version};
 
+use crate::connection::Connection;
 use crate::decide::Denial;
 use crate::headers;
 use crate::host::{self, HostPattern};
@@ -26,10 +25,8 @@ pub struct Arrival<'a> {
     pub socket: SocketId,
     /// The listener that the TLS handshake chose by SNI, on TLS sockets.
     pub tls: Option<ListenerId>,
-    /// SNI, where the client sent one.
-    pub sni: Option<&'a str>,
-    /// Address of the connection's other end, or what a trusted PROXY header said.
-    pub peer: IpAddr,
+    /// The connection.
+    pub connection: Connection<'a>,
 }
 
 /// Cleans a request and finds its listener.
@@ -58,14 +55,16 @@ pub fn prepare(
     let upgrade = headers::strip_hop_by_hop(&mut parts.headers, protected);
     headers::strip_identity(&mut parts.headers, &listener.identity);
     normalize(listener, parts)?;
-    let client = listener.proxies.client(&parts.headers, arrival.peer);
+    let client = listener
+        .proxies
+        .client(&parts.headers, arrival.connection.peer.ip());
     let scheme = if tls { "https" } else { "http" };
     Ok(Prepared {
         listener: id,
         scheme,
         authority,
         host,
-        peer: arrival.peer,
+        peer: arrival.connection.peer.ip(),
         client,
         upgrade,
     })
@@ -154,7 +153,7 @@ fn find_listener<'s>(
     let chosen = arrival.tls.filter(|it| *it != id);
     match chosen.and_then(|it| snap.listener(it)) {
         // A client that named nobody was given the listener for any host for want of a better one.
-        Some(by_sni) if arrival.sni.is_some() || by_sni.host != HostPattern::Any => {
+        Some(by_sni) if arrival.connection.sni.is_some() || by_sni.host != HostPattern::Any => {
             Err(Denial::because(
                 Reason::Misdirected,
                 &format!(

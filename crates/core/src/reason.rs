@@ -65,6 +65,20 @@ pub enum Reason {
     BodyTooLarge,
     /// The stream outlived the token that opened it (decision P12).
     TokenLapsed,
+    /// A DENY rule of an AuthorizationPolicy matched.
+    PolicyDenied,
+    /// ALLOW policies hold here, and none of their rules matched.
+    PolicyNotAllowed,
+    /// A CUSTOM rule matched whose provider nobody knows: nobody can allow it.
+    PolicyCustom,
+    /// A `Deny` expression was true.
+    ExpressionDenied,
+    /// No `Allow` expression was true, or a `Require` expression was not.
+    ExpressionNotAllowed,
+    /// An expression could not be evaluated (decision P2).
+    ExpressionFailed,
+    /// The client's address is blocked, or not among those allowed.
+    AddressRefused,
     /// The gateway is at its limit of connections or requests.
     Overloaded,
 }
@@ -102,6 +116,13 @@ impl Reason {
             R::BodyTooLarge,
             R::TokenLapsed,
             R::Overloaded,
+            R::PolicyDenied,
+            R::PolicyNotAllowed,
+            R::PolicyCustom,
+            R::ExpressionDenied,
+            R::ExpressionNotAllowed,
+            R::ExpressionFailed,
+            R::AddressRefused,
         ];
         let tokens = [
             T::TooLarge,
@@ -165,12 +186,40 @@ impl Reason {
             Reason::BodyTooLarge => "body_too_large",
             Reason::TokenLapsed => "token_lapsed",
             Reason::Overloaded => "overloaded",
+            Reason::PolicyDenied => "policy_denied",
+            Reason::PolicyNotAllowed => "policy_not_allowed",
+            Reason::PolicyCustom => "policy_custom",
+            Reason::ExpressionDenied => "expression_denied",
+            Reason::ExpressionNotAllowed => "expression_not_allowed",
+            Reason::ExpressionFailed => "expression_failed",
+            Reason::AddressRefused => "address_refused",
         }
+    }
+
+    /// Whether a rule about what callers may do refused, and no token was at fault.
+    pub fn is_authorization(&self) -> bool {
+        matches!(
+            self,
+            Reason::PolicyDenied
+                | Reason::PolicyNotAllowed
+                | Reason::PolicyCustom
+                | Reason::ExpressionDenied
+                | Reason::ExpressionNotAllowed
+                | Reason::ExpressionFailed
+                | Reason::AddressRefused
+        )
     }
 
     /// The status that the caller gets.
     pub fn status(&self) -> StatusCode {
         match self {
+            Reason::PolicyDenied
+            | Reason::PolicyNotAllowed
+            | Reason::PolicyCustom
+            | Reason::ExpressionDenied
+            | Reason::ExpressionNotAllowed
+            | Reason::ExpressionFailed
+            | Reason::AddressRefused => StatusCode::FORBIDDEN,
             Reason::Ok | Reason::Preflight => StatusCode::OK,
             Reason::Redirect => StatusCode::FOUND,
             Reason::BadRequest | Reason::BadPath => StatusCode::BAD_REQUEST,
@@ -223,6 +272,13 @@ impl Reason {
             Reason::BodyTooLarge => "Payload Too Large",
             Reason::TokenLapsed => "Jwt is expired",
             Reason::Overloaded => "overloaded",
+            Reason::PolicyDenied
+            | Reason::PolicyNotAllowed
+            | Reason::PolicyCustom
+            | Reason::ExpressionDenied
+            | Reason::ExpressionNotAllowed
+            | Reason::ExpressionFailed
+            | Reason::AddressRefused => "RBAC: access denied",
         })
     }
 

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
+use crate::connection::Connection;
 use crate::host;
 use crate::id::ListenerId;
 
@@ -46,15 +47,21 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// Headers, without hop-by-hop and identity headers of the client.
     pub headers: &'a HeaderMap,
-    /// The address that the connection came from.
-    pub peer: IpAddr,
+    /// The connection that it came in on.
+    pub connection: Connection<'a>,
+    /// HTTP version.
+    pub version: Version,
     /// The client's address, as trusted proxies tell it.
     pub client: IpAddr,
 }
 
 impl<'a> Request<'a> {
     /// Joins what [`crate::prepare`] found with the parts that it cleaned.
-    pub fn new(parts: &'a Parts, prepared: &'a Prepared) -> Request<'a> {
+    pub fn new(
+        parts: &'a Parts,
+        prepared: &'a Prepared,
+        connection: Connection<'a>,
+    ) -> Request<'a> {
         Request {
             listener: prepared.listener,
             scheme: prepared.scheme,
@@ -64,7 +71,8 @@ impl<'a> Request<'a> {
             path: parts.uri.path(),
             query: parts.uri.query(),
             headers: &parts.headers,
-            peer: prepared.peer,
+            connection,
+            version: parts.version,
             client: prepared.client,
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::authz::Action;
 use crate::origin::Origin;
 use crate::reason::Reason;
 use crate::source::Source;
@@ -92,6 +93,52 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// The policies of one action are looked at.
+    Policies {
+        /// The action.
+        action: Action,
+        /// How many policies there are.
+        count: usize,
+    },
+    /// A policy is looked at.
+    Policy {
+        /// The object.
+        origin: Arc<Origin>,
+        /// Recorded only, whatever comes of it.
+        dry_run: bool,
+    },
+    /// A rule of the policy matches the request.
+    RuleMatched {
+        /// The rule.
+        origin: Arc<Origin>,
+    },
+    /// A rule of the policy does not match the request.
+    RuleFailed {
+        /// The rule.
+        origin: Arc<Origin>,
+        /// The first field that did not hold.
+        mismatch: Mismatch,
+    },
+    /// An expression was evaluated.
+    Expression {
+        /// The policy, and the place of the expression in it.
+        origin: Arc<Origin>,
+        /// What was done with requests for which it is true: `Allow`, `Deny`, `Require`.
+        action: &'static str,
+        /// The expression.
+        source: Arc<str>,
+        /// What came out.
+        result: Expressed,
+    },
+    /// The client's address was held against a list.
+    AddressList {
+        /// The policy, and the list in it.
+        origin: Arc<Origin>,
+        /// The client's address.
+        client: IpAddr,
+        /// Whether it is in the list.
+        listed: bool,
+    },
     /// The outcome, when it is a refusal.
     Denied {
         /// The rule that caused it, where one did.
@@ -101,6 +148,33 @@ pub enum Event {
     },
     /// The request goes on, or is answered by the route itself.
     Allowed,
+}
+
+/// Why a rule does not match: the first field that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The field as it stands in the rule: `to[0].operation.methods`.
+    pub field: Arc<str>,
+    /// What it asks for, in words.
+    pub wanted: Box<str>,
+    /// What the request has, in words; never a token.
+    pub seen: Box<str>,
+}
+
+/// What an expression came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expressed {
+    /// True.
+    True,
+    /// Not true.
+    False {
+        /// The part that decided it.
+        part: Box<str>,
+        /// Attributes that the part read, with their values.
+        seen: Vec<(Box<str>, Box<str>)>,
+    },
+    /// It could not be evaluated, and why.
+    Failed(Box<str>),
 }
 
 impl fmt::Display for Event {
@@ -136,6 +210,41 @@ impl fmt::Display for Event {
                     reason.body(),
                     reason.code()
                 )
+            }
+            Event::Policies { action, count } => write!(f, "{action} policies: {count}"),
+            Event::Policy { origin, dry_run } => {
+                write!(f, "policy: {origin}")?;
+                f.write_str(if *dry_run { ", dry run" } else { "" })
+            }
+            Event::RuleMatched { origin } => write!(f, "matches: {origin}"),
+            Event::RuleFailed { origin, mismatch } => {
+                let Mismatch {
+                    field,
+                    wanted,
+                    seen,
+                } = mismatch;
+                write!(f, "no match: {origin}: {field} wants {wanted}, saw {seen}")
+            }
+            Event::Expression {
+                origin,
+                action,
+                source,
+                result,
+            } => {
+                write!(f, "{action} `{source}` of {origin}: ")?;
+                match result {
+                    Expressed::True => f.write_str("true"),
+                    Expressed::False { part, .. } => write!(f, "not true, because of `{part}`"),
+                    Expressed::Failed(why) => write!(f, "failed: {why}"),
+                }
+            }
+            Event::AddressList {
+                origin,
+                client,
+                listed,
+            } => {
+                let is = if *listed { "is" } else { "is not" };
+                write!(f, "{client} {is} in {origin}")
             }
             Event::Denied {
                 origin: Some(origin),

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_config::compiled::SocketSettings;
-use countersign_core::Arrival;
+use countersign_core::connection::TlsVersion;
 use countersign_core::id::{ListenerId, SocketId};
+use countersign_core::{Arrival, Identity};
 use countersign_runtime::Running;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -26,11 +27,13 @@ use crate::gate::Permit;
 pub struct Connection {
     /// Address of the other end, or what a trusted PROXY header said
     /// (decision P11). Never an IPv4-mapped one.
-    pub peer: IpAddr,
+    pub peer: SocketAddr,
     /// Our own end.
     pub local: SocketAddr,
-    /// TLS was terminated.
-    pub tls: bool,
+    /// The version of TLS, where it was terminated.
+    pub tls: Option<TlsVersion>,
+    /// Who the client proved to be by its certificate.
+    pub identity: Option<Arc<Identity>>,
     /// HTTP/2, by ALPN or by prior knowledge.
     pub http2: bool,
     /// Server name that the client asked for in the TLS handshake, canonical.
@@ -49,10 +52,11 @@ pub struct Connection {
 /// What the edge knows of a connection once its handshakes are over.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    pub(crate) peer: IpAddr,
+    pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) bound: SocketAddr,
-    pub(crate) tls: bool,
+    pub(crate) tls: Option<TlsVersion>,
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) http2: bool,
     pub(crate) sni: Option<Box<str>>,
     pub(crate) listener: Option<Arc<str>>,
@@ -73,15 +77,17 @@ impl Connection {
             local,
             bound,
             tls,
+            identity,
             http2,
             sni,
             listener,
             drain,
         } = inbound;
         Connection {
-            peer: peer.to_canonical(),
+            peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             local,
             tls,
+            identity,
             http2,
             sni,
             bound,
@@ -98,11 +104,18 @@ impl Connection {
     /// belongs to nobody, and the edge closes the connection after its answer.
     pub fn arrival(&self, running: &Running) -> Option<Arrival<'_>> {
         let (socket, tls) = self.find(running)?;
+        let port = running.compiled.snapshot.socket(socket)?.port;
+        let connection = countersign_core::Connection {
+            peer: self.peer,
+            local: SocketAddr::new(self.local.ip().to_canonical(), port),
+            sni: self.sni.as_deref(),
+            tls: self.tls,
+            identity: self.identity.as_deref(),
+        };
         Some(Arrival {
             socket,
             tls,
-            sni: self.sni.as_deref(),
-            peer: self.peer,
+            connection,
         })
     }
 
@@ -186,7 +199,7 @@ impl Connection {
         let snapshot = &running.compiled.snapshot;
         let socket = snapshot
             .socket(id)
-            .filter(|socket| socket.tls == self.tls)?;
+            .filter(|socket| socket.tls == self.tls.is_some())?;
         let Some(name) = &self.listener else {
             return Some((id, None));
         };

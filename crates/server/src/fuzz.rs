@@ -1,7 +1,7 @@
 //! For the fuzzer alone: the edge's parsers of hostile bytes, which are nobody
 //! else's business.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::edge::framing::{Framing, Most};
 use crate::edge::proxy_protocol;
@@ -52,7 +52,7 @@ impl Heads {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn proxy_header(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, String> {
+pub fn proxy_header(bytes: &[u8]) -> Result<Option<(Option<SocketAddr>, usize)>, String> {
     let header = proxy_protocol::parse(bytes).map_err(|bad| bad.to_string())?;
     Ok(header.map(|header| (header.source, header.length)))
 }

@@ -13,7 +13,8 @@ use countersign_core::id::{ListenerId, SocketId};
 use countersign_core::listener::Socket;
 use countersign_core::route::RouteRule;
 use countersign_core::{
-    Action, Arrival, Facts, Keys, Outcome, ProviderId, Request, UnixTime, decide, prepare,
+    Action, Arrival, Connection, Facts, Keys, Outcome, ProviderId, Request, UnixTime, decide,
+    prepare,
 };
 use countersign_testkit::corpus::{cases, shared};
 use countersign_testkit::tls::Authority;
@@ -150,11 +151,17 @@ fn play(compiled: &Compiled, request: &Value) -> Got {
         .unwrap_or("gateway-conformance-infra/same-namespace");
     let (id, socket) = socket(compiled, gateway, port);
     let sni = request["request"]["sni"].as_str();
+    let connection = Connection {
+        peer: ([192, 0, 2, 1], 40_000).into(),
+        local: ([192, 0, 2, 9], port).into(),
+        sni,
+        tls: None,
+        identity: None,
+    };
     let arrival = Arrival {
         socket: id,
         tls: sni.and_then(|sni| by_sni(compiled, socket, sni)),
-        sni,
-        peer: [192, 0, 2, 1].into(),
+        connection,
     };
     let snapshot = &compiled.snapshot;
     let mut parts = http.into_parts().0;
@@ -162,7 +169,7 @@ fn play(compiled: &Compiled, request: &Value) -> Got {
         Ok(prepared) => prepared,
         Err(denial) => return status(denial.reason.status()),
     };
-    let seen = Request::new(&parts, &prepared);
+    let seen = Request::new(&parts, &prepared, connection);
     match decide(&seen, snapshot, &NoFacts, UnixTime(0)).outcome {
         Outcome::Deny(denial) => status(denial.reason.status()),
         Outcome::Need(need) => panic!("{need:?}"),

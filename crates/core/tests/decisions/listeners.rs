@@ -1,10 +1,8 @@
 //! Which listener a request belongs to, by its handshake and by its host.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use countersign_core::Arrival;
 use countersign_core::host::HostPattern;
 use countersign_core::id::{ListenerId, SocketId};
+use countersign_core::{Arrival, Connection};
 use countersign_core::{Reason, prepare};
 
 use crate::world::*;
@@ -33,8 +31,7 @@ fn listener(handshake: ListenerId, sni: Option<&str>, host: &str) -> Result<List
     let arrival = Arrival {
         socket: SocketId(0),
         tls: Some(handshake),
-        sni,
-        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        connection: Connection { sni, ..CLEAR },
     };
     let request = http::Request::get("/").header("host", host).body(());
     let mut parts = request.expect("a request").into_parts().0;

@@ -151,7 +151,7 @@ fn a_missing_fact_stops_and_resumes_without_repeating_a_stage() {
         .into_parts()
         .0;
     let prepared = world.prepare(&mut parts).unwrap();
-    let request = Request::new(&parts, &prepared);
+    let request = Request::new(&parts, &prepared, CLEAR);
     let (mut progress, mut trace) = (Progress::default(), Trace::default());
     let first = step(&world, &mut progress, &request, &mut trace);
     assert_eq!(first, Err(Need::Keys(ProviderId(1))));
@@ -253,7 +253,7 @@ fn outcomes_are_the_same_with_and_without_a_recorder() {
     ] {
         let mut parts = get("/", &headers).body(()).unwrap().into_parts().0;
         let prepared = world.prepare(&mut parts).unwrap();
-        let request = Request::new(&parts, &prepared);
+        let request = Request::new(&parts, &prepared, CLEAR);
         let quiet = decide_with(
             &mut Progress::default(),
             &request,
@@ -289,7 +289,7 @@ fn streams_end_with_the_first_token_to_expire() {
     ];
     let mut parts = get("/", &as_str(&headers)).body(()).unwrap().into_parts().0;
     let prepared = world.prepare(&mut parts).unwrap();
-    let request = Request::new(&parts, &prepared);
+    let request = Request::new(&parts, &prepared, CLEAR);
     let outcome = decide_with(
         &mut Progress::default(),
         &request,

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use countersign_core::authn::{ClaimHeader, Family, Missing, Requirement, TokenRule};
@@ -17,8 +17,8 @@ use countersign_core::route::{
 };
 use countersign_core::source::Source;
 use countersign_core::{
-    Arrival, Decision, Denial, Facts, Keys, Origin, Outcome, Prepared, ProviderId, Request,
-    Snapshot, Trace, UnixTime, decide, prepare,
+    Arrival, Connection, Decision, Denial, Facts, Keys, Origin, Outcome, Prepared, ProviderId,
+    Request, Snapshot, Trace, UnixTime, decide, prepare,
 };
 use countersign_jose::{Claims, Expect, KeySet, Symmetric, Verified};
 use countersign_testkit::mint::{Key, Kind, jwks};
@@ -29,6 +29,15 @@ use serde_json::{Value, json};
 pub const NOW: u64 = 1_800_000_000;
 pub const ALPHA: &str = "https://alpha.test";
 pub const BETA: &str = "https://beta.test";
+
+/// A cleartext connection from this machine.
+pub const CLEAR: Connection<'static> = Connection {
+    peer: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000),
+    local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+    sni: None,
+    tls: None,
+    identity: None,
+};
 
 pub fn origin(name: &str) -> Arc<Origin> {
     let text = |it: &str| Arc::from(it);
@@ -190,12 +199,10 @@ impl World {
     }
 
     pub fn prepare(&self, parts: &mut Parts) -> Result<Prepared, Denial> {
-        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let arrival = Arrival {
             socket: SocketId(0),
             tls: None,
-            sni: None,
-            peer,
+            connection: CLEAR,
         };
         prepare(&self.snap, &arrival, parts)
     }
@@ -206,7 +213,7 @@ impl World {
             Ok(prepared) => prepared,
             Err(denial) => return Answer::refused(denial, Trace::default()),
         };
-        let request = Request::new(&parts, &prepared);
+        let request = Request::new(&parts, &prepared, CLEAR);
         let Decision { outcome, trace } = decide(&request, &self.snap, &self.facts, UnixTime(NOW));
         match outcome {
             Outcome::Allow(grant) => {

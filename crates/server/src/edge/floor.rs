@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use countersign_core::connection::TlsVersion;
 use countersign_runtime::{Handle, Shard};
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -134,28 +135,34 @@ impl<H: Handler> Floor<H> {
         let local = tcp.local_addr()?;
         let mut tcp = Tcp::new(TcpStream::from_std(tcp)?);
         let bound = door.timeouts.request_headers;
-        let mut client = peer.ip().to_canonical();
-        if door.is_proxy(client) {
+        let mut client = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if door.is_proxy(client.ip()) {
             client = timeout(bound, introduced(&mut tcp, client)).await??;
         }
-        let (wire, http2, sni, listener) = match &door.security {
+        let (wire, http2, tls) = match &door.security {
             Security::Closed => return Err(Unfit::Closed),
             Security::Clear => {
                 let Some(http2) = self.first_words(&mut tcp, &door).await? else {
                     return Ok(None);
                 };
-                (Wire::Clear(tcp), http2, None, None)
+                (Wire::Clear(tcp), http2, None)
             }
             Security::Tls(tls) => {
-                let (wire, http2, sni, listener) = timeout(bound, handshake(tls, tcp)).await??;
-                (wire, http2, sni, Some(listener))
+                let (wire, http2, shaken) = timeout(bound, handshake(tls, tcp)).await??;
+                (wire, http2, Some(shaken))
             }
         };
+        let Handshake {
+            version,
+            sni,
+            listener,
+        } = tls.unwrap_or_default();
         let inbound = Inbound {
             peer: client,
             local,
             bound: door.bound,
-            tls: listener.is_some(),
+            tls: version,
+            identity: None,
             http2,
             sni,
             listener,
@@ -221,7 +228,7 @@ const SMALLEST: usize = 64;
 
 /// Reads the PROXY header that this peer must send, and returns the address
 /// that it speaks for.
-async fn introduced(tcp: &mut Tcp, peer: IpAddr) -> Result<IpAddr, Unfit> {
+async fn introduced(tcp: &mut Tcp, peer: SocketAddr) -> Result<SocketAddr, Unfit> {
     loop {
         if let Some(header) = proxy_protocol::parse(tcp.ahead())? {
             tcp.skip(header.length);
@@ -233,9 +240,15 @@ async fn introduced(tcp: &mut Tcp, peer: IpAddr) -> Result<IpAddr, Unfit> {
     }
 }
 
-type Secured = (Wire, bool, Option<Box<str>>, Arc<str>);
+/// What a TLS handshake settled; nothing on cleartext connections.
+#[derive(Default)]
+struct Handshake {
+    version: Option<TlsVersion>,
+    sni: Option<Box<str>>,
+    listener: Option<Arc<str>>,
+}
 
-async fn handshake(tls: &Tls, tcp: Tcp) -> Result<Secured, Unfit> {
+async fn handshake(tls: &Tls, tcp: Tcp) -> Result<(Wire, bool, Handshake), Unfit> {
     let stream = tls.acceptor.accept(tcp).await.map_err(Unfit::Handshake)?;
     let (_, session) = stream.get_ref();
     let sni: Option<Box<str>> = session
@@ -246,5 +259,14 @@ async fn handshake(tls: &Tls, tcp: Tcp) -> Result<Secured, Unfit> {
         .ok_or(Unfit::NoListener)?
         .clone();
     let http2 = session.alpn_protocol() == Some(b"h2");
-    Ok((Wire::Tls(Box::new(stream)), http2, sni, listener))
+    let version = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+        _ => TlsVersion::Tls13,
+    };
+    let shaken = Handshake {
+        version: Some(version),
+        sni,
+        listener: Some(listener),
+    };
+    Ok((Wire::Tls(Box::new(stream)), http2, shaken))
 }

@@ -61,7 +61,7 @@ pub(super) async fn serve<H: Handler>(
         }
         end
     };
-    let (peer, listener) = (connection.peer, connection.listener().map(|it| &**it));
+    let (peer, listener) = (connection.peer.ip(), connection.listener().map(|it| &**it));
     match end {
         End::Done(Ok(())) | End::Late(Late::Idle) => {}
         End::Done(Err(error)) => tracing::debug!(%peer, %error, "connection broken off"),

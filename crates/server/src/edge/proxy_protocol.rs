@@ -1,7 +1,7 @@
 //! The PROXY protocol, versions 1 and 2: how a load balancer says for whom it
 //! opened a connection (HAProxy's `proxy-protocol.txt`, sections 2.1 and 2.2).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use thiserror::Error;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 pub(crate) struct Header {
     /// For whom the connection was opened; `None` when the sender speaks for
     /// itself (`LOCAL`, `UNKNOWN`, `UNSPEC`), as health checks do.
-    pub(crate) source: Option<IpAddr>,
+    pub(crate) source: Option<SocketAddr>,
     /// Bytes that the header takes.
     pub(crate) length: usize,
 }
@@ -93,9 +93,9 @@ fn version1(bytes: &[u8]) -> Result<Option<Header>, Bad> {
     else {
         return Err(Bad::Malformed);
     };
-    if !is_port(from) || !is_port(to) {
+    let (Some(port), Some(_)) = (port(from), port(to)) else {
         return Err(Bad::Malformed);
-    }
+    };
     let address = |text: &str| -> Option<IpAddr> {
         match family {
             "TCP4" => text.parse().ok().map(IpAddr::V4),
@@ -105,15 +105,16 @@ fn version1(bytes: &[u8]) -> Result<Option<Header>, Bad> {
     };
     match (address(source), address(target)) {
         (Some(source), Some(_)) => Ok(Some(Header {
-            source: Some(source),
+            source: Some(SocketAddr::new(source, port)),
             length,
         })),
         _ => Err(Bad::Malformed),
     }
 }
 
-fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok()
+fn port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 /// Signature, version and command, family, length, addresses, extensions.
@@ -132,8 +133,14 @@ fn version2(bytes: &[u8]) -> Result<Option<Header>, Bad> {
     };
     let source = match (command, family) {
         (LOCAL, _) | (PROXY, 0x00) => None,
-        (PROXY, TCP4) => Some(leading::<12, 4>(addresses).map(|it| Ipv4Addr::from(it).into())?),
-        (PROXY, TCP6) => Some(leading::<36, 16>(addresses).map(|it| Ipv6Addr::from(it).into())?),
+        (PROXY, TCP4) => {
+            let (address, port) = leading::<12, 4>(addresses)?;
+            Some((Ipv4Addr::from(address), port).into())
+        }
+        (PROXY, TCP6) => {
+            let (address, port) = leading::<36, 16>(addresses)?;
+            Some((Ipv6Addr::from(address), port).into())
+        }
         _ => return Err(Bad::Malformed),
     };
     Ok(Some(Header { source, length }))
@@ -144,10 +151,17 @@ const PROXY: u8 = 0x21;
 const TCP4: u8 = 0x11;
 const TCP6: u8 = 0x21;
 
-/// The source address at the start of a block of `BLOCK` bytes.
-fn leading<const BLOCK: usize, const ADDRESS: usize>(bytes: &[u8]) -> Result<[u8; ADDRESS], Bad> {
+/// The source address at the start of a block of `BLOCK` bytes, and the source
+/// port, which stands behind both addresses.
+fn leading<const BLOCK: usize, const ADDRESS: usize>(
+    bytes: &[u8],
+) -> Result<([u8; ADDRESS], u16), Bad> {
     let block: &[u8; BLOCK] = bytes.first_chunk().ok_or(Bad::Malformed)?;
-    block.first_chunk().copied().ok_or(Bad::Malformed)
+    let address = block.first_chunk().copied().ok_or(Bad::Malformed)?;
+    match block.get(2 * ADDRESS..) {
+        Some(&[high, low, ..]) => Ok((address, u16::from_be_bytes([high, low]))),
+        _ => Err(Bad::Malformed),
+    }
 }
 
 #[cfg(test)]
@@ -177,11 +191,11 @@ mod tests {
     fn version_1() {
         reads(
             b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n",
-            Some("192.0.2.1"),
+            Some("192.0.2.1:56324"),
         );
         reads(
             b"PROXY TCP6 2001:db8::1 ::1 1 65535\r\n",
-            Some("2001:db8::1"),
+            Some("[2001:db8::1]:1"),
         );
         reads(b"PROXY UNKNOWN\r\n", None);
         reads(b"PROXY UNKNOWN ffff::1 what ever\r\n", None);
@@ -190,15 +204,15 @@ mod tests {
     #[test]
     fn version_2() {
         let four = [192, 0, 2, 1, 198, 51, 100, 7, 0, 80, 1, 187];
-        reads(&v2(0x21, 0x11, &four), Some("192.0.2.1"));
+        reads(&v2(0x21, 0x11, &four), Some("192.0.2.1:80"));
         reads(
             &v2(0x21, 0x11, &[&four[..], &[4, 0, 1, 0]].concat()),
-            Some("192.0.2.1"),
+            Some("192.0.2.1:80"),
         );
         let mut six = [0; 36];
         six[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
         six[15] = 1;
-        reads(&v2(0x21, 0x21, &six), Some("2001:db8::1"));
+        reads(&v2(0x21, 0x21, &six), Some("[2001:db8::1]:0"));
         reads(&v2(0x20, 0x00, &[]), None);
         reads(&v2(0x20, 0x11, &four), None);
         reads(&v2(0x21, 0x00, &[]), None);

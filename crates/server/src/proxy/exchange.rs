@@ -97,7 +97,7 @@ impl Exchange {
             version: request.version(),
             grpc: request.headers().get(CONTENT_TYPE).is_some_and(grpc),
         };
-        let trace = Trace::begin(&context, connection.tls, request.headers());
+        let trace = Trace::begin(&context, connection.tls.is_some(), request.headers());
         let ids = Ids {
             request: None,
             trace: trace.as_ref().map(|trace| trace.parent()),
@@ -112,7 +112,7 @@ impl Exchange {
             listener: None,
             rule: None,
             backend: None,
-            client: connection.peer,
+            client: connection.peer.ip(),
             connection,
             caller: None,
             upstream: None,

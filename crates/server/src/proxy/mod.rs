@@ -117,7 +117,7 @@ async fn admit<'v>(
     let prepared = prepare(snapshot, &arrival, parts)?;
     exchange.prepared(&prepared, parts.uri.path_and_query());
     let context = &exchange.context;
-    let request = countersign_core::Request::new(parts, &prepared);
+    let request = countersign_core::Request::new(parts, &prepared, arrival.connection);
     let mut progress = Progress::default();
     let mut keys: Cow<'_, [ProviderKeys]> = Cow::Borrowed(&view.running.keys);
     loop {
