@@ -71,6 +71,9 @@ pub struct TokenRule {
     pub payload_header: Option<HeaderName>,
     /// Headers that get single claims.
     pub claim_headers: Box<[ClaimHeader]>,
+    /// Istio `spaceDelimitedClaims`: text claims, beside `scope` and
+    /// `permission`, that policies see as lists, split at single spaces.
+    pub space_delimited: Box<[Box<str>]>,
     /// Istio `presence: REQUIRED` (decision T14).
     pub required: bool,
 }

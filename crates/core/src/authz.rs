@@ -5,10 +5,12 @@
 //! however many there are.
 
 mod policy;
+mod set;
 mod text;
 
 pub use policy::{
     Action, Clause, HeaderField, NamespacePattern, Policy, RequestPrincipal, Rule, ServiceAccount,
     Test,
 };
-pub use text::{PathTemplate, Text};
+pub use set::PolicySet;
+pub use text::{BadTemplate, PathTemplate, Text};

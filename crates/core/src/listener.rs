@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use crate::address::TrustedProxies;
 use crate::host::HostPattern;
-use crate::id::{ListenerId, RequirementId};
+use crate::id::{ListenerId, PolicySetId, RbacId, RequirementId};
 use crate::origin::Origin;
 use crate::path::Normalization;
 use crate::route::RouteTable;
@@ -40,6 +40,10 @@ pub struct Listener {
     /// What kgateway policies of gateway and listener demand where no route
     /// matched, so that a 404 tells strangers nothing (decision P1).
     pub jwt: Option<RequirementId>,
+    /// Istio's AuthorizationPolicies that select the gateway.
+    pub policies: Option<PolicySetId>,
+    /// What kgateway policies of gateway and listener allow where no route matched.
+    pub rbac: Option<RbacId>,
     /// Headers that only the gateway may set on requests of this listener.
     pub identity: IdentityHeaders,
     /// Some route matches on an identity header: lookup is done again after

@@ -14,7 +14,7 @@ use regex::Regex;
 
 use crate::filter::Filters;
 use crate::host::HostPattern;
-use crate::id::{BackendId, RequirementId, RuleId};
+use crate::id::{BackendId, RbacId, RequirementId, RuleId};
 use crate::origin::Origin;
 
 pub use matcher::whole;
@@ -85,6 +85,8 @@ pub struct RouteEntry {
     /// The token requirement in force on this listener for this rule, after
     /// gateway < listener < route < rule. `None`: no tokens are looked at.
     pub jwt: Option<RequirementId>,
+    /// The expressions in force, after the same precedence. `None`: none are evaluated.
+    pub rbac: Option<RbacId>,
     /// Ties go to the lower: oldest route, then namespace/name, then order.
     pub age: u64,
 }

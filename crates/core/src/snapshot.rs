@@ -4,8 +4,9 @@
 //! they rotate on their own and reach a decision through [`crate::Facts`].
 
 use crate::authn::Requirement;
+use crate::authz::PolicySet;
 use crate::backend::Backend;
-use crate::id::{BackendId, ListenerId, ProviderId, RequirementId, RuleId, SocketId};
+use crate::id::{BackendId, ListenerId, PolicySetId, ProviderId, RequirementId, RuleId, SocketId};
 use crate::listener::{Listener, Socket};
 use crate::provider::Provider;
 use crate::route::RouteRule;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub providers: Box<[Provider]>,
     /// Token requirements that listeners and routes refer to.
     pub requirements: Box<[Requirement]>,
+    /// AuthorizationPolicies, one set for each gateway that has any.
+    pub policies: Box<[PolicySet]>,
 }
 
 impl Snapshot {
@@ -56,5 +59,10 @@ impl Snapshot {
     /// A token requirement.
     pub fn requirement(&self, id: RequirementId) -> Option<&Requirement> {
         self.requirements.get(id.0 as usize)
+    }
+
+    /// The AuthorizationPolicies of a gateway.
+    pub fn policies(&self, id: PolicySetId) -> Option<&PolicySet> {
+        self.policies.get(id.0 as usize)
     }
 }

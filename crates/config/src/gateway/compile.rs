@@ -123,6 +123,8 @@ impl Gateway {
             routes: RouteTable::new(routes),
             istio,
             jwt: effect.jwt,
+            policies: None,
+            rbac: None,
             identity,
             normalization: self.normalization(&policies.mesh),
             proxies: self.proxies(&policies.mesh),

@@ -124,6 +124,7 @@ impl Compiler<'_, '_, '_> {
                     matches: matches.value.clone(),
                     rule: id,
                     jwt: effect.jwt,
+                    rbac: None,
                     age,
                 };
                 entries

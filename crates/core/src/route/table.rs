@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 
 use super::{PathMatch, RouteEntry};
 use crate::host::HostPattern;
-use crate::id::{RequirementId, RuleId};
+use crate::id::{RbacId, RequirementId, RuleId};
 
 /// What a lookup sees of a request.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub struct Hit {
     pub rule: RuleId,
     /// The token requirement in force.
     pub jwt: Option<RequirementId>,
+    /// The expressions in force.
+    pub rbac: Option<RbacId>,
 }
 
 /// The entries of a listener, by precedence.
@@ -94,6 +96,7 @@ impl RouteTable {
         Some(Hit {
             rule: entry.rule,
             jwt: entry.jwt,
+            rbac: entry.rbac,
         })
     }
 

@@ -45,6 +45,7 @@ fn table(entries: Vec<(&str, Match)>) -> RouteTable {
         matches,
         rule: RuleId(id),
         jwt: None,
+        rbac: None,
         age: 0,
     };
     RouteTable::new((0..).zip(entries).map(entry).collect())
@@ -199,6 +200,7 @@ fn ties_go_to_method_headers_query_age_and_order() {
         matches: Match::default(),
         rule: RuleId(rule),
         jwt: Some(RequirementId(rule)),
+        rbac: None,
         age,
     };
     let routes = RouteTable::new(vec![entry(7, 0), entry(3, 1), entry(3, 2)]);
@@ -546,7 +548,7 @@ proptest! {
         let entries: Vec<RouteEntry> = (0..)
             .zip(entries)
             .map(|(id, (host, matches, age))| {
-                RouteEntry { host, matches, rule: RuleId(id), jwt: Some(RequirementId(id)), age }
+                RouteEntry { host, matches, rule: RuleId(id), jwt: Some(RequirementId(id)), rbac: None, age }
             })
             .collect();
         let mut headers = HeaderMap::new();
@@ -556,7 +558,7 @@ proptest! {
         let request = RouteQuery {
             host, method: &method, path: &path, query: query.as_deref(), headers: &headers,
         };
-        let want = by_scan(&entries, &request).map(|it| Hit { rule: it.rule, jwt: it.jwt });
+        let want = by_scan(&entries, &request).map(|it| Hit { rule: it.rule, jwt: it.jwt, rbac: it.rbac });
         prop_assert_eq!(RouteTable::new(entries).find(&request), want);
     }
 

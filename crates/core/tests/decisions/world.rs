@@ -96,6 +96,7 @@ pub fn rule(provider: u32, sources: impl Into<Box<[Source]>>) -> TokenRule {
         forward: false,
         payload_header: None,
         claim_headers: Box::default(),
+        space_delimited: Box::default(),
         required: false,
     }
 }
@@ -159,6 +160,8 @@ impl World {
             routes: RouteTable::new(entries),
             istio: istio.map(RequirementId),
             jwt: gateway.map(RequirementId),
+            policies: None,
+            rbac: None,
             identity,
             routes_on_identity,
             normalization: Default::default(),
@@ -177,6 +180,7 @@ impl World {
             backends: [backend()].into(),
             providers: [provider(ALPHA, false), provider(BETA, true)].into(),
             requirements: requirements.into(),
+            policies: Box::default(),
         };
         World {
             snap,
@@ -265,6 +269,7 @@ fn entry(index: usize, route: &Route<'_>) -> RouteEntry {
         },
         rule: RuleId(index as u32),
         jwt: route.2.map(RequirementId),
+        rbac: None,
         age: 0,
     }
 }

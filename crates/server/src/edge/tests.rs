@@ -139,6 +139,8 @@ fn listener(name: &str, host: &str) -> Listener {
         routes: Default::default(),
         istio: None,
         jwt: None,
+        policies: None,
+        rbac: None,
         identity: Default::default(),
         routes_on_identity: false,
         normalization: Default::default(),

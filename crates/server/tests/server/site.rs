@@ -146,6 +146,7 @@ fn listener() -> Listener {
         matches,
         rule: RuleId(0),
         jwt: None,
+        rbac: None,
         age: 0,
     };
     Listener {
@@ -155,6 +156,8 @@ fn listener() -> Listener {
         routes: RouteTable::new(vec![entry]),
         istio: None,
         jwt: None,
+        policies: None,
+        rbac: None,
         identity: Default::default(),
         routes_on_identity: false,
         normalization: Default::default(),

@@ -140,6 +140,7 @@ fn rules(policy: &Authentication<'_>, guard: AddressGuard, builder: &mut Builder
             forward: rule.forward,
             payload_header: rule.payload_header.clone(),
             claim_headers: rule.claim_headers.clone(),
+            space_delimited: Box::default(),
             required: rule.required,
         };
         (rule.issuer.clone(), token_rule)

@@ -181,6 +181,7 @@ fn compile(
                     forward: spec.forward,
                     payload_header: None,
                     claim_headers: spec.claim_headers.clone(),
+                    space_delimited: Box::default(),
                     required: false,
                 });
             }

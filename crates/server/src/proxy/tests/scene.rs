@@ -176,6 +176,7 @@ impl Scene {
                 header: "x-user".parse().unwrap(),
                 path: Box::new(["sub".into()]),
             }]),
+            space_delimited: Box::default(),
             required: false,
         });
         id
@@ -218,6 +219,7 @@ impl Scene {
             },
             rule: RuleId(index),
             jwt: jwt.then_some(RequirementId(0)),
+            rbac: None,
             age: u64::from(index),
         };
         let listener = Listener {
@@ -227,6 +229,8 @@ impl Scene {
             routes: RouteTable::new((0..).zip(self.paths).map(entry).collect()),
             istio: None,
             jwt: None,
+            policies: None,
+            rbac: None,
             identity: IdentityHeaders::new(requirement.output_headers()),
             routes_on_identity: false,
             normalization: Normalization::default(),
@@ -246,6 +250,7 @@ impl Scene {
                 backends: self.backends.into(),
                 providers: providers.into(),
                 requirements: Box::new([requirement]),
+                policies: Box::default(),
             },
             sockets: Box::new([self.settings]),
             keys: keys.into(),
