@@ -1,4 +1,4 @@
-//! What tests share: token mint, fake issuer, echo upstream, raw client, gateway runner, corpus reader.
+//! What tests share: token mint, fake issuer, echo upstream, raw client, gateway runner, corpus reader, comparison.
 //!
 //! Everything here may be used from plain and from async tests alike: servers run on threads of their own and
 //! stop when dropped. Nothing here uses another crate of the workspace, so that judge and judged share no code.
@@ -12,6 +12,7 @@
     reason = "only tests link this crate: whatever goes wrong here must fail the test, with its reason"
 )]
 
+pub mod agreement;
 pub mod client;
 pub mod corpus;
 pub mod gateway;

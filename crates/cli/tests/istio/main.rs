@@ -10,16 +10,15 @@
     reason = "whatever goes wrong here must fail the test"
 )]
 
-mod compare;
 mod scene;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use countersign_testkit::agreement::Level;
 use countersign_testkit::corpus::{self, Istio};
 
-use compare::Level;
 use scene::Scene;
 
 /// Kinds that the gateway does not enforce yet: their cases belong to a later suite.

@@ -4,14 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use countersign_testkit::agreement::{Level, compare};
 use countersign_testkit::client::{Client, Request, Response};
 use countersign_testkit::corpus::{self, Istio};
 use countersign_testkit::gateway::{Gateway, Setup};
 use countersign_testkit::port;
 use countersign_testkit::site::Reply;
 use countersign_testkit::upstream::Upstream;
-
-use crate::compare::{Level, compare};
 
 /// What a group of cases runs against.
 pub(crate) struct Scene {

@@ -1,16 +1,17 @@
-//! Holding an answer against what Envoy did.
+//! Holding a gateway's answer against Envoy's, recorded or live.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_testkit::client::Response;
-use countersign_testkit::corpus::IstioExpect;
 use serde_json::Value;
+
+use crate::client::Response;
+use crate::corpus::IstioExpect;
 
 /// How much of an answer is compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     /// Status, and whether the upstream was reached.
     Status,
     /// Also body and challenge of refusals, path and headers at the upstream.
@@ -36,7 +37,10 @@ const NOISE: &[&str] = &[
     "x-envoy-attempt-count",
 ];
 
-pub(crate) fn compare(
+/// In what the answer is not what is expected; `None` when they agree. In the expectation `__PORT__` stands for
+/// `port`.
+#[must_use]
+pub fn compare(
     expect: &IstioExpect,
     answer: &Response,
     reached: bool,
@@ -55,6 +59,28 @@ pub(crate) fn compare(
         });
     }
     checks.into_iter().flatten().next()
+}
+
+/// What this answer of Envoy lets one expect of others. Where it came from the upstream, its body says what the
+/// upstream saw.
+#[must_use]
+pub fn expectation(answer: &Response, reached: bool) -> IstioExpect {
+    let values = |name: &str| {
+        let values = answer.headers.all(name);
+        (!values.is_empty()).then(|| values.into_iter().map(str::to_owned).collect())
+    };
+    IstioExpect {
+        status: answer.status,
+        reached_upstream: reached,
+        body: (!reached).then(|| answer.text()),
+        content_type: None,
+        www_authenticate: values("www-authenticate"),
+        location: values("location"),
+        upstream: reached
+            .then(|| serde_json::from_slice(&answer.body).ok())
+            .flatten(),
+        upstream_has: None,
+    }
 }
 
 fn differs<T: PartialEq + std::fmt::Debug>(what: &str, want: &T, got: &T) -> Option<String> {
@@ -85,6 +111,9 @@ fn refusal(expect: &IstioExpect, answer: &Response, port: u16) -> Option<String>
 }
 
 fn upstream(expect: &IstioExpect, answer: &Response) -> Option<String> {
+    if expect.upstream_has.is_none() && expect.upstream.is_none() {
+        return None;
+    }
     let seen = answer.json();
     if let Some(has) = &expect.upstream_has {
         let path = has
