@@ -1,6 +1,7 @@
 //! Token requirements: where tokens are looked for, which rules may accept
 //! them, and what becomes of their claims.
 
+mod caller;
 mod detail;
 mod evaluate;
 mod find;
@@ -14,8 +15,10 @@ use crate::id::ProviderId;
 use crate::origin::Origin;
 use crate::source::Source;
 
+pub use caller::Caller;
 pub(crate) use evaluate::one_identity;
 pub use evaluate::{Accepted, Evaluation, Step};
+pub(crate) use find::without_parameters;
 pub use find::{Credentials, remove_query_parameters};
 pub use output::{Edits, claim_header_value};
 

@@ -2,15 +2,32 @@
 //!
 //! A [`Policy`] is plain data as the configuration reads it; a [`PolicySet`] is
 //! all that hold on one gateway, compiled so that a request meets few rules
-//! however many there are.
+//! however many there are. What is asked of them, action by action, are
+//! [`attributes::Attributes`].
 
+mod attributes;
+mod clause;
+mod evaluate;
+mod explain;
+mod group;
+mod index;
+mod names;
+mod networks;
 mod policy;
+mod remark;
+mod rule;
 mod set;
+mod template;
 mod text;
+mod values;
 
+pub use crate::action::Action;
+pub(crate) use attributes::Attributes;
+pub(crate) use evaluate::Refusal;
 pub use policy::{
-    Action, Clause, HeaderField, NamespacePattern, Policy, RequestPrincipal, Rule, ServiceAccount,
-    Test,
+    Clause, HeaderField, NamespacePattern, Policy, RequestPrincipal, Rule, ServiceAccount, Test,
 };
+pub use remark::{Remark, Remarked, Remarks};
 pub use set::PolicySet;
-pub use text::{BadTemplate, PathTemplate, Text};
+pub use template::{BadTemplate, PathTemplate};
+pub use text::Text;

@@ -1,5 +1,6 @@
 //! Header hygiene: what a gateway takes off a message, and what it adds.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use http::header::{
@@ -123,14 +124,20 @@ pub fn filter_trailers(trailers: &mut HeaderMap, identity: &IdentityHeaders) {
 /// (Envoy `use_remote_address`): counted from the right, what the gateway saw
 /// itself comes first.
 pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, trusted: bool) {
-    if let Ok(value) = HeaderValue::try_from(forwarded_for(headers, peer)) {
+    if let Ok(value) = HeaderValue::from_bytes(&forwarded_for(headers, peer)) {
         headers.insert(X_FORWARDED_FOR, value);
     }
-    let mut told = headers.get_all(&X_FORWARDED_PROTO).iter();
-    let told = trusted && told.next().is_some_and(is_scheme) && told.next().is_none();
-    if !told && let Ok(value) = HeaderValue::from_str(scheme) {
+    if !keeps_proto(headers, trusted)
+        && let Ok(value) = HeaderValue::from_str(scheme)
+    {
         headers.insert(X_FORWARDED_PROTO, value);
     }
+}
+
+/// Whether what a request says in `X-Forwarded-Proto` stands.
+pub(crate) fn keeps_proto(headers: &HeaderMap, trusted: bool) -> bool {
+    let mut told = headers.get_all(&X_FORWARDED_PROTO).iter();
+    trusted && told.next().is_some_and(is_scheme) && told.next().is_none()
 }
 
 /// Whether an authority is a host with an optional port (RFC 9110 section 7.2)
@@ -254,20 +261,22 @@ fn is_scheme(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), b"http" | b"https")
 }
 
-fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> Vec<u8> {
-    let mut list = Vec::with_capacity(48);
+/// `X-Forwarded-For` as the upstream gets it.
+pub(crate) fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> SmallVec<[u8; 256]> {
+    let mut list = SmallVec::new();
     for line in headers.get_all(&X_FORWARDED_FOR) {
         if !line.is_empty() {
             list.extend_from_slice(line.as_bytes());
             list.push(b',');
         }
     }
-    list.extend_from_slice(peer.to_canonical().to_string().as_bytes());
+    // Cannot fail: the buffer grows.
+    let _ = write!(list, "{}", peer.to_canonical());
     list
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const CLIENT_CERTIFICATE: &str = "x-forwarded-client-cert";
 const MESH_PREFIX: &str = "x-envoy-";

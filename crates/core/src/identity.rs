@@ -21,6 +21,11 @@ impl Identity {
     /// match: URI names without `spiffe://`; without any URI name the DNS
     /// names; without those the subject, as Envoy does.
     pub fn principals(&self) -> impl Iterator<Item = &str> {
+        self.names().map(|it| it.strip_prefix(SPIFFE).unwrap_or(it))
+    }
+
+    /// The same names as the certificate has them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         let subject = std::slice::from_ref(&self.subject);
         let names = match (&self.uris[..], &self.dns[..]) {
             ([], []) if self.subject.is_empty() => &[],
@@ -28,7 +33,7 @@ impl Identity {
             ([], dns) => dns,
             (uris, _) => uris,
         };
-        names.iter().map(|it| it.strip_prefix(SPIFFE).unwrap_or(it))
+        names.iter().map(|it| &**it)
     }
 
     /// SPIFFE names alone: trust domain, a slash, the workload's path.

@@ -6,6 +6,7 @@
 //! a request (hop-by-hop headers, identity headers, path, client address),
 //! then [`decide`] or [`decide_with`].
 
+pub mod action;
 pub mod address;
 pub mod authn;
 pub mod authz;
@@ -33,7 +34,10 @@ mod prepare;
 
 pub use connection::Connection;
 pub use countersign_jose::UnixTime;
-pub use decide::{Action, Decision, Denial, Grant, Outcome, Progress, decide, decide_with};
+pub use decide::{
+    Action, ConnectionDecision, Decision, Denial, Grant, Outcome, Progress, decide,
+    decide_connection, decide_with,
+};
 pub use facts::{Facts, Keys, Need};
 pub use id::ProviderId;
 pub use identity::Identity;

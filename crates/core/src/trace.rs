@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::authz::Action;
+use crate::action::Action;
 use crate::origin::Origin;
 use crate::reason::Reason;
 use crate::source::Source;

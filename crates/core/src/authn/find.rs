@@ -124,20 +124,30 @@ pub fn remove_query_parameters(parts: &mut Parts, names: &[Box<str>]) {
     let Some(query) = parts.uri.query() else {
         return;
     };
-    let doomed = |pair: &str| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        !pair.is_empty() && names.iter().any(|it| is_parameter(name, it))
-    };
-    if !query.split('&').any(doomed) {
+    if !query.split('&').any(|pair| is_named(pair, names)) {
         return;
     }
-    let kept: Vec<&str> = query.split('&').filter(|pair| !doomed(pair)).collect();
     let mut target = parts.uri.path().to_owned();
-    if !kept.is_empty() {
-        target.push('?');
-        target.push_str(&kept.join("&"));
+    for (separator, pair) in without_parameters(query, names) {
+        target.push(separator);
+        target.push_str(pair);
     }
     set_target(parts, &target);
+}
+
+/// What is left of a query that some parameters are taken from, each with what
+/// stands before it: `?` or `&`. One with none of them is left whole.
+pub(crate) fn without_parameters<'q>(
+    query: &'q str,
+    names: &'q [Box<str>],
+) -> impl Iterator<Item = (char, &'q str)> {
+    let kept = query.split('&').filter(|pair| !is_named(pair, names));
+    std::iter::once('?').chain(std::iter::repeat('&')).zip(kept)
+}
+
+fn is_named(pair: &str, names: &[Box<str>]) -> bool {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    !pair.is_empty() && names.iter().any(|it| is_parameter(name, it))
 }
 
 /// Puts a new path and query into the target; the bytes come from a target

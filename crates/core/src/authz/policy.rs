@@ -1,12 +1,13 @@
 //! Policies as the configuration reads them.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderName;
 use ipnet::IpNet;
 
-use super::text::{PathTemplate, Text};
+use super::template::PathTemplate;
+use super::text::Text;
+use crate::action::Action;
 use crate::origin::Origin;
 
 /// One AuthorizationPolicy.
@@ -20,32 +21,6 @@ pub struct Policy {
     pub dry_run: bool,
     /// `rules`, any one of which matches. Without rules it matches nothing.
     pub rules: Vec<Rule>,
-}
-
-/// What a policy does with requests that it matches, in the order of evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// An external authorizer decides. Here only where nobody knows the
-    /// provider that is named: what matches is refused.
-    Custom,
-    /// Noted in the log.
-    Audit,
-    /// Refused.
-    Deny,
-    /// Let in; where any such policy holds, everything else is refused.
-    Allow,
-}
-
-/// As Istio writes it.
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Action::Custom => "CUSTOM",
-            Action::Audit => "AUDIT",
-            Action::Deny => "DENY",
-            Action::Allow => "ALLOW",
-        })
-    }
 }
 
 /// One `rules` entry: any of `from`, any of `to`, and every `when`.
@@ -72,6 +47,42 @@ pub struct Clause {
     pub negated: bool,
     /// What is compared with which values, any one of which suffices.
     pub test: Test,
+}
+
+impl Policy {
+    /// Fields that only requests have; where there are any, a TCP listener
+    /// cannot do what the policy says (decision P6).
+    pub fn request_fields(&self) -> impl Iterator<Item = &Arc<str>> {
+        let clauses = self.rules.iter().flat_map(Rule::clauses);
+        clauses
+            .filter(|it| it.test.needs_request())
+            .map(|it| &it.field)
+    }
+
+    /// What is left of it for a connection (decision P6).
+    pub(super) fn without_requests(&self) -> Policy {
+        let mut policy = self.clone();
+        if self.action == Action::Allow {
+            policy
+                .rules
+                .retain(|rule| !rule.clauses().any(|it| it.test.needs_request()));
+        }
+        for rule in &mut policy.rules {
+            let entries = rule.from.iter_mut().chain(&mut rule.to);
+            for clauses in entries.chain([&mut rule.when]) {
+                clauses.retain(|it| !it.test.needs_request());
+            }
+        }
+        policy
+    }
+}
+
+impl Rule {
+    /// Every clause, in order.
+    pub fn clauses(&self) -> impl Iterator<Item = &Clause> {
+        let entries = self.from.iter().chain(&self.to);
+        entries.flatten().chain(&self.when)
+    }
 }
 
 /// An attribute of a request with the values that it may have.
@@ -114,8 +125,32 @@ pub enum Test {
     Absent,
 }
 
+impl Test {
+    /// Whether it asks for something that connections alone do not have.
+    pub fn needs_request(&self) -> bool {
+        match self {
+            Test::RequestPrincipals(_)
+            | Test::Hosts(_)
+            | Test::Methods(_)
+            | Test::Paths(..)
+            | Test::Header(..)
+            | Test::Claim(..) => true,
+            Test::Principals(_)
+            | Test::Namespaces(_)
+            | Test::ServiceAccounts(_)
+            | Test::TrustDomains(_)
+            | Test::PeerAddresses(_)
+            | Test::ClientAddresses(_)
+            | Test::LocalAddresses(_)
+            | Test::Ports(_)
+            | Test::Sni(_)
+            | Test::Absent => false,
+        }
+    }
+}
+
 /// A header, or one of the parts of a request that Envoy shows as headers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HeaderField {
     /// A header.
     Named(HeaderName),

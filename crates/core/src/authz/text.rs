@@ -1,4 +1,4 @@
-//! Values with a wildcard at one end, and path templates.
+//! Values with a wildcard at one end.
 
 use std::fmt;
 
@@ -50,55 +50,5 @@ impl fmt::Display for Text {
             Text::Suffix(it) => write!(f, "*{it}"),
             Text::Present => f.write_str("*"),
         }
-    }
-}
-
-/// A path with `{*}` for one segment and `{**}` for any number of them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PathTemplate {
-    /// As written.
-    source: Box<str>,
-}
-
-/// Why a text is no path template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadTemplate {
-    /// A brace that belongs to neither operator.
-    #[error("has a brace that is neither `{{*}}` nor `{{**}}`")]
-    Brace,
-    /// A star outside of the operators.
-    #[error("has a `*` outside of `{{*}}` and `{{**}}`")]
-    Star,
-    /// Something other than one operator, or plain text, between two slashes.
-    #[error("mixes text and an operator in one segment")]
-    Mixed,
-    /// An operator after `{**}`.
-    #[error("has an operator after `{{**}}`")]
-    AfterRest,
-    /// A character that no path has (RFC 3986 section 3.3).
-    #[error("has a character that cannot stand in a path")]
-    Character,
-}
-
-impl PathTemplate {
-    /// Reads a template.
-    ///
-    /// # Errors
-    /// When Istio's admission would refuse it.
-    pub fn parse(value: &str) -> Result<PathTemplate, BadTemplate> {
-        Ok(PathTemplate {
-            source: value.into(),
-        })
-    }
-
-    /// Whether a value is meant as a template.
-    pub fn is_one(value: &str) -> bool {
-        value.contains("{*}") || value.contains("{**}")
-    }
-}
-
-impl fmt::Display for PathTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.source)
     }
 }

@@ -218,7 +218,7 @@ impl World {
             Err(denial) => return Answer::refused(denial, Trace::default()),
         };
         let request = Request::new(&parts, &prepared, CLEAR);
-        let Decision { outcome, trace } = decide(&request, &self.snap, &self.facts, UnixTime(NOW));
+        let Decision { outcome, trace, .. } = decide(&request, &self.snap, &self.facts, UnixTime(NOW));
         match outcome {
             Outcome::Allow(grant) => {
                 let rule = grant.rule.name.to_string();

@@ -1,0 +1,282 @@
+//! What policies see of a request or a connection.
+
+use std::net::IpAddr;
+
+use http::HeaderName;
+use smallvec::SmallVec;
+
+use super::names::{segments_after, trust_domain};
+use super::policy::HeaderField;
+use crate::authn::{Caller, Edits, without_parameters};
+use crate::connection::Connection;
+use crate::headers::{self, X_FORWARDED_FOR, X_FORWARDED_PROTO};
+use crate::host;
+use crate::request::Request;
+
+/// Everything that a policy can ask for. Before tokens were verified there is
+/// no caller, and headers are as the client sent them; afterwards they are as
+/// the upstream will get them.
+pub(crate) struct Attributes<'a> {
+    connection: &'a Connection<'a>,
+    http: Option<Http<'a>>,
+}
+
+/// What connections alone do not have.
+struct Http<'a> {
+    request: &'a Request<'a>,
+    /// `X-Forwarded-Proto` of this peer is believed.
+    trusted: bool,
+    edits: Option<&'a Edits>,
+    caller: Option<Caller<'a>>,
+    /// Authority in lower case.
+    authority: Lower<'a>,
+}
+
+/// A text of the client's choice, by its kind.
+///
+/// The last few are no fields of policies: they find rules in an index.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Attribute {
+    /// SPIFFE names, without `spiffe://`.
+    Principal,
+    /// Server name of the handshake.
+    Sni,
+    /// Authority in lower case, as sent.
+    Host,
+    /// Method.
+    Method,
+    /// Normalised path.
+    Path,
+    /// Each line of a header.
+    Header(HeaderField),
+    /// Texts at a path of the claims.
+    Claim(Box<[Box<str>]>),
+    /// Authority in lower case: as sent, without port, without trailing dot.
+    HostForms,
+    /// `iss`.
+    Issuer,
+    /// `sub`.
+    Subject,
+    /// What follows `/ns/` in names.
+    NamespaceSegment,
+    /// What follows `/sa/` in names.
+    AccountSegment,
+    /// Trust domains of names.
+    TrustDomain,
+    /// Our port, as two bytes.
+    Port,
+}
+
+impl Attribute {
+    /// Whether `*` matches an empty value: Envoy asks there whether the header
+    /// is present, and elsewhere whether it has a character.
+    pub(super) fn may_be_empty(&self) -> bool {
+        matches!(
+            self,
+            Self::Host | Self::HostForms | Self::Method | Self::Header(_)
+        )
+    }
+}
+
+impl<'a> Attributes<'a> {
+    /// Of a stream of bytes.
+    pub(crate) fn of_connection(connection: &'a Connection<'a>) -> Attributes<'a> {
+        Attributes {
+            connection,
+            http: None,
+        }
+    }
+
+    /// Of a request before its tokens were verified.
+    pub(crate) fn of_request(request: &'a Request<'a>, trusted: bool) -> Attributes<'a> {
+        Attributes {
+            connection: &request.connection,
+            http: Some(Http {
+                request,
+                trusted,
+                edits: None,
+                caller: None,
+                authority: lower(request.authority),
+            }),
+        }
+    }
+
+    /// The same, after its tokens were verified.
+    pub(crate) fn verified(
+        mut self,
+        edits: &'a Edits,
+        caller: Option<Caller<'a>>,
+    ) -> Attributes<'a> {
+        if let Some(http) = &mut self.http {
+            http.edits = Some(edits);
+            http.caller = caller;
+        }
+        self
+    }
+
+    /// The caller's claims.
+    pub(super) fn caller(&self) -> Option<Caller<'a>> {
+        self.http.as_ref().and_then(|it| it.caller)
+    }
+
+    /// The connection's other end.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.connection.peer.ip().to_canonical()
+    }
+
+    /// The client, as trusted proxies tell it.
+    pub(super) fn client(&self) -> IpAddr {
+        let client = self.http.as_ref().map(|it| it.request.client);
+        client.map_or_else(|| self.peer(), |it| it.to_canonical())
+    }
+
+    /// Our end's address.
+    pub(super) fn local(&self) -> IpAddr {
+        self.connection.local.ip().to_canonical()
+    }
+
+    /// Our end's port.
+    pub(super) fn port(&self) -> u16 {
+        self.connection.local.port()
+    }
+
+    /// The normalised path.
+    pub(super) fn path(&self) -> Option<&'a str> {
+        self.http.as_ref().map(|it| it.request.path)
+    }
+
+    /// Every name of the certificate that counts: URIs, else DNS names, else the subject.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+        let identity = self.connection.identity;
+        identity.into_iter().flat_map(|it| it.names())
+    }
+
+    /// SPIFFE names, without `spiffe://`.
+    pub(super) fn spiffe(&self) -> impl Iterator<Item = &'a str> {
+        let identity = self.connection.identity;
+        identity.into_iter().flat_map(|it| it.spiffe())
+    }
+
+    /// Gives every value of an attribute to `f` until it says `true`.
+    pub(super) fn any(&self, attribute: &Attribute, mut f: impl FnMut(&[u8]) -> bool) -> bool {
+        let Some(http) = &self.http else {
+            return self.any_of_connection(attribute, &mut f);
+        };
+        match attribute {
+            Attribute::Host => f(http.authority.bytes()),
+            Attribute::HostForms => http.host_forms(&mut f),
+            Attribute::Method => f(http.request.method.as_str().as_bytes()),
+            Attribute::Path => f(http.request.path.as_bytes()),
+            Attribute::Header(field) => http.any_header(field, &mut f),
+            Attribute::Claim(path) => http
+                .caller
+                .is_some_and(|it| it.any_text(path, |text| f(text.as_bytes()))),
+            Attribute::Issuer => http.text("iss").is_some_and(|it| f(it.as_bytes())),
+            Attribute::Subject => http.text("sub").is_some_and(|it| f(it.as_bytes())),
+            _ => self.any_of_connection(attribute, &mut f),
+        }
+    }
+
+    fn any_of_connection(&self, attribute: &Attribute, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        let mut text = |it: &str| f(it.as_bytes());
+        let mut segment = |label| {
+            self.names()
+                .flat_map(|it| segments_after(it, label))
+                .any(&mut text)
+        };
+        match attribute {
+            Attribute::NamespaceSegment => segment("ns"),
+            Attribute::AccountSegment => segment("sa"),
+            Attribute::Principal => self.spiffe().any(text),
+            Attribute::TrustDomain => self.spiffe().filter_map(trust_domain).any(text),
+            Attribute::Sni => self.connection.sni.is_some_and(text),
+            Attribute::Port => f(&self.port().to_be_bytes()),
+            _ => false,
+        }
+    }
+}
+
+impl<'a> Http<'a> {
+    fn text(&self, claim: &str) -> Option<&'a str> {
+        self.caller.and_then(|it| it.text(claim))
+    }
+
+    fn host_forms(&self, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        let whole = self.authority.bytes();
+        let bare = host::without_port(self.request.authority).len();
+        let bare = whole.get(..bare).unwrap_or(whole);
+        let dotless = bare.strip_suffix(b".").unwrap_or(bare);
+        f(whole)
+            || (bare.len() < whole.len() && f(bare))
+            || (dotless.len() < bare.len() && f(dotless))
+    }
+
+    fn any_header(&self, field: &HeaderField, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        match field {
+            HeaderField::Named(name) => self.any_line(name, f),
+            HeaderField::Method => f(self.request.method.as_str().as_bytes()),
+            HeaderField::Authority => f(self.request.authority.as_bytes()),
+            HeaderField::Path => f(&self.target()),
+            HeaderField::Scheme => f(self.request.scheme.as_bytes()),
+        }
+    }
+
+    fn any_line(&self, name: &HeaderName, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        let sent = self.request.headers;
+        // What a gateway of Istio's says of the connection is there before policies look.
+        if *name == X_FORWARDED_FOR {
+            let peer = self.request.connection.peer.ip();
+            return f(&headers::forwarded_for(sent, peer));
+        }
+        if *name == X_FORWARDED_PROTO && !headers::keeps_proto(sent, self.trusted) {
+            return f(self.request.scheme.as_bytes());
+        }
+        let taken = self
+            .edits
+            .is_some_and(|it| it.remove_headers.contains(name));
+        let told = self.edits.map_or(&[][..], |it| &it.identity);
+        (!taken && sent.get_all(name).iter().any(|it| f(it.as_bytes())))
+            || told
+                .iter()
+                .any(|(it, value)| it == name && f(value.as_bytes()))
+    }
+
+    /// Path and query, without parameters that carried a token.
+    fn target(&self) -> SmallVec<[u8; 512]> {
+        let mut target = SmallVec::from_slice(self.request.path.as_bytes());
+        let taken = self.edits.map_or(&[][..], |it| &it.remove_query);
+        if let Some(query) = self.request.query {
+            for (separator, pair) in without_parameters(query, taken) {
+                // Both separators are ASCII.
+                target.push(separator as u8);
+                target.extend_from_slice(pair.as_bytes());
+            }
+        }
+        target
+    }
+}
+
+/// A text in lower case, which it usually is.
+enum Lower<'a> {
+    Sent(&'a str),
+    Made(SmallVec<[u8; 256]>),
+}
+
+impl Lower<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Lower::Sent(text) => text.as_bytes(),
+            Lower::Made(text) => text,
+        }
+    }
+}
+
+fn lower(text: &str) -> Lower<'_> {
+    if text.bytes().any(|it| it.is_ascii_uppercase()) {
+        let mut lower = SmallVec::from_slice(text.as_bytes());
+        lower.make_ascii_lowercase();
+        Lower::Made(lower)
+    } else {
+        Lower::Sent(text)
+    }
+}
