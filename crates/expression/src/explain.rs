@@ -1,0 +1,100 @@
+//! Which part of a condition decided, and what it read. The evaluator is the same one; it is only
+//! watched.
+
+use crate::evaluate::{Machine, Observe};
+use crate::failure::Failure;
+use crate::span::Span;
+use crate::tree::{Expr, Logic, Node};
+use crate::value::{Members, Value};
+
+/// The result of a condition with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation<'a> {
+    /// What [`Program::test`](crate::Program::test) says.
+    pub result: Result<bool, Failure>,
+    /// The part of the source that made the result: the first term of `&&` that was false, the first
+    /// of `||` that was true, the term that failed; all of the source where no part did it alone.
+    pub decisive: &'a str,
+    /// The attributes that this part read, each one once, in the order of reading.
+    pub reads: Vec<Read<'a>>,
+}
+
+/// An attribute that was read. Its value belongs to `explain`, not into logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read<'a> {
+    /// The path as it is written: `jwt.groups`.
+    pub path: &'a str,
+    /// The value in short; `None` where the request does not have it.
+    pub value: Option<String>,
+}
+
+pub(crate) fn explain<'a>(
+    source: &'a str,
+    root: &'a Expr,
+    variables: &'a (dyn Members + 'a),
+) -> Explanation<'a> {
+    let watched = |expr: &'a Expr| {
+        let mut machine = Machine::new(variables, Reads::default());
+        (machine.test(expr), machine.observer)
+    };
+    let (result, mut reads) = watched(root);
+    let mut decisive = root;
+    while let Node::Logic(logic, terms) = &decisive.node {
+        let Some((term, seen)) = term(&result, *logic, terms, watched) else {
+            break;
+        };
+        decisive = term;
+        reads = seen;
+    }
+    let text = |span: Span| source.get(span.start..span.end).unwrap_or(source);
+    let reads = reads.0.into_iter().map(|(place, value)| Read {
+        path: text(place),
+        value,
+    });
+    let mut unique: Vec<Read<'_>> = Vec::new();
+    for read in reads {
+        if !unique.contains(&read) {
+            unique.push(read);
+        }
+    }
+    Explanation {
+        decisive: if std::ptr::eq(decisive, root) {
+            source
+        } else {
+            text(decisive.span)
+        },
+        result,
+        reads: unique,
+    }
+}
+
+/// The term that alone made the result of the chain; `None` when all of them did.
+fn term<'a>(
+    result: &Result<bool, Failure>,
+    logic: Logic,
+    terms: &'a [Expr],
+    mut watched: impl FnMut(&'a Expr) -> (Result<bool, Failure>, Reads),
+) -> Option<(&'a Expr, Reads)> {
+    if *result == Ok(logic == Logic::And) {
+        return None;
+    }
+    terms.iter().find_map(|term| {
+        let (of_term, reads) = watched(term);
+        (of_term == *result).then_some((term, reads))
+    })
+}
+
+/// How many reads are kept: macros can make many.
+const MAX_READS: usize = 32;
+
+#[derive(Default)]
+struct Reads(Vec<(Span, Option<String>)>);
+
+impl Observe for Reads {
+    fn read(&mut self, place: Span, value: Option<&Value<'_>>) {
+        let known = self.0.iter().any(|(other, _)| *other == place);
+        if !known && self.0.len() < MAX_READS {
+            self.0.push((place, value.map(Value::brief)));
+        }
+    }
+}

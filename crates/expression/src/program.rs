@@ -1,0 +1,91 @@
+//! A compiled condition.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::compile;
+use crate::environment::Environment;
+use crate::evaluate::Machine;
+use crate::explain::{self, Explanation};
+use crate::failure::Failure;
+use crate::guard;
+use crate::lex;
+use crate::mistake::Mistake;
+use crate::parse;
+use crate::span::Tokens;
+use crate::tree::Expr;
+use crate::value::{Members, Value};
+
+/// An expression, ready to be evaluated. Copies share it.
+#[derive(Clone)]
+pub struct Program(Arc<Compiled>);
+
+struct Compiled {
+    source: Box<str>,
+    root: Expr,
+}
+
+impl Program {
+    /// Compiles a source text.
+    ///
+    /// # Errors
+    /// Every mistake: one when the text cannot be read at all, else all names and functions that do
+    /// not exist, in the order of the text. Never empty.
+    pub fn compile(source: &str, environment: &Environment) -> Result<Self, Vec<Mistake>> {
+        let root = compiled(source, environment)?;
+        Ok(Self(Arc::new(Compiled {
+            source: source.into(),
+            root,
+        })))
+    }
+
+    /// The text it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// Whether the condition holds.
+    ///
+    /// # Errors
+    /// When that cannot be said: something is absent or of the wrong type, the result is no bool, or
+    /// the evaluation takes more than [`MAX_COST`](crate::MAX_COST). Whoever asks has to deny.
+    pub fn test(&self, variables: &dyn Members) -> Result<bool, Failure> {
+        Machine::new(variables, ()).test(&self.0.root)
+    }
+
+    /// The value of the expression, of any type.
+    ///
+    /// # Errors
+    /// As [`Program::test`], but any type will do.
+    pub fn evaluate<'a>(&'a self, variables: &'a dyn Members) -> Result<Value<'a>, Failure> {
+        Machine::new(variables, ()).evaluate(&self.0.root)
+    }
+
+    /// As [`Program::test`], and which part of the condition decided, with the attributes it read.
+    pub fn explain<'a>(&'a self, variables: &'a dyn Members) -> Explanation<'a> {
+        explain::explain(&self.0.source, &self.0.root, variables)
+    }
+}
+
+fn compiled(source: &str, environment: &Environment) -> Result<Expr, Vec<Mistake>> {
+    let all = lex::tokens(source).map_err(|mistake| vec![mistake])?;
+    let partners = guard::check(source, &all).map_err(|mistake| vec![mistake])?;
+    let (tree, places) = parse::parse(source, &all).map_err(|mistake| vec![mistake])?;
+    let tokens = Tokens { all, partners };
+    compile::compile(&tree, &tokens, &places, environment)
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.0.source).finish()
+    }
+}
+
+/// Two programs are equal when their sources are.
+impl PartialEq for Program {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.source == other.0.source
+    }
+}
+
+impl Eq for Program {}
