@@ -64,7 +64,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
             backends: backends.into_list(),
             providers: std::mem::take(&mut policies.providers).into(),
             requirements: std::mem::take(&mut policies.requirements).into(),
-            policies: Box::default(),
+            policies: std::mem::take(&mut policies.sets).into(),
         },
         sockets: bound.settings,
         keys: policies.keys.into(),

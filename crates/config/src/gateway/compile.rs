@@ -123,7 +123,7 @@ impl Gateway {
             routes: RouteTable::new(routes),
             istio,
             jwt: effect.jwt,
-            policies: None,
+            policies: policies.authorization(&self.key),
             rbac: None,
             identity,
             normalization: self.normalization(&policies.mesh),

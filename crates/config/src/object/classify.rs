@@ -21,6 +21,7 @@ pub enum Kind {
     TrafficPolicy,
     Backend,
     RequestAuthentication,
+    AuthorizationPolicy,
     GatewayParameters,
 }
 
@@ -254,6 +255,12 @@ const KINDS: &[Entry] = &[
         &["v1", "v1beta1"],
     ),
     entry(
+        Kind::AuthorizationPolicy,
+        "AuthorizationPolicy",
+        ISTIO,
+        &["v1", "v1beta1"],
+    ),
+    entry(
         Kind::GatewayParameters,
         "GatewayParameters",
         "countersign.dev",
@@ -285,7 +292,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "RoutePolicy",
         ],
     ),
-    (ISTIO, &["AuthorizationPolicy", "PeerAuthentication"]),
+    (ISTIO, &["PeerAuthentication"]),
     (GLOO, &[]),
     ("agentgateway.dev", &[]),
     ("enterpriseagentgateway.solo.io", &[]),

@@ -285,9 +285,16 @@ fn refused(class: Class, head: &Head) -> Diagnostic {
             let without = if restricts { "enforcing it" } else { "it" };
             let message =
                 format!("{named} is not supported yet: refusing to start without {without}");
+            let help = match &*head.kind {
+                // It says how sidecars let each other in; Istio's gateways pass it over too.
+                "PeerAuthentication" => {
+                    "leave it out: it is about sidecars and does nothing on a gateway, where `spec.tls.frontend` of the Gateway asks for client certificates"
+                }
+                _ => "remove the object, if what it asks for is not needed here",
+            };
             Diagnostic::error("unsupported-kind", message)
                 .at(head.kind_span)
-                .help("remove the object, if what it asks for is not needed here")
+                .help(help)
         }
         Class::Known(_) | Class::Foreign | Class::Unknown => {
             Diagnostic::error("unknown-kind", format!("unknown kind {named}"))

@@ -1,13 +1,15 @@
 //! Istio's MeshConfig, as it lies in a cluster: ConfigMap `istio` in the root
 //! namespace, key `mesh`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_core::path::Normalization;
 
+use super::trust::TrustDomains;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::{Kind, Object, Objects};
-use crate::read::{Fields, any_string, choice, dns_label, int_in, list, map, string};
+use crate::read::{Fields, any_string, choice, dns_label, int_in, map, parsed, string};
 use crate::source::{Files, Text};
 use crate::yaml::{self, Node};
 
@@ -20,6 +22,10 @@ pub struct Mesh {
     pub normalization: Normalization,
     /// `defaultConfig.gatewayTopology.numTrustedProxies`.
     pub trusted_proxies: u32,
+    /// `trustDomain` and `trustDomainAliases`.
+    pub trust_domains: TrustDomains,
+    /// Names of the `extensionProviders`.
+    pub providers: BTreeSet<Arc<str>>,
 }
 
 impl Default for Mesh {
@@ -28,6 +34,8 @@ impl Default for Mesh {
             root_namespace: "istio-system".into(),
             normalization: Normalization::Base,
             trusted_proxies: 0,
+            trust_domains: TrustDomains::default(),
+            providers: BTreeSet::new(),
         }
     }
 }
@@ -105,11 +113,13 @@ fn fields(node: &Node, diags: &mut Diagnostics) -> (Option<Arc<str>>, Mesh) {
         .optional("defaultConfig", proxies)
         .flatten()
         .unwrap_or(0);
-    // Who a workload is, and who authorizes for us: read by AuthorizationPolicy, which is refused
-    // until it is enforced. Checked here all the same.
-    fields.optional("trustDomain", string);
-    fields.list("trustDomainAliases", string);
-    fields.optional("extensionProviders", list(provider));
+    let own = fields.optional("trustDomain", trust_domain);
+    let aliases = fields.list("trustDomainAliases", trust_domain);
+    mesh.trust_domains = TrustDomains::new(own, aliases);
+    mesh.providers = fields
+        .list("extensionProviders", provider)
+        .into_iter()
+        .collect();
     pass_over(&mut fields);
     fields.finish();
     (root, mesh)
@@ -150,6 +160,12 @@ fn topology(node: &Node, diags: &mut Diagnostics) -> Option<Option<u32>> {
         "use `spec.proxyProtocol` of GatewayParameters",
     );
     Some(hops)
+}
+
+fn trust_domain(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
+    let accept = |text: &str| (!text.contains(['/', '*'])).then(|| Arc::from(text));
+    let help = "write its name alone, such as `cluster.local`";
+    parsed(accept, "is not a trust domain", help)(node, diags)
 }
 
 fn provider(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {

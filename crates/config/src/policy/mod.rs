@@ -13,14 +13,16 @@ mod mesh;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trust;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use countersign_core::authn::Requirement;
+use countersign_core::authz::PolicySet;
 use countersign_core::backend::{Ca, Endpoint};
-use countersign_core::id::RequirementId;
+use countersign_core::id::{PolicySetId, RequirementId};
 use countersign_core::origin::Origin;
 use countersign_core::provider::Provider;
 
@@ -130,7 +132,10 @@ pub struct Policies {
     pub requirements: Vec<Requirement>,
     /// Where each rule of them stands.
     places: HashMap<Arc<Origin>, Span>,
+    /// AuthorizationPolicies, one set for each combination that holds on a gateway; [`PolicySetId`] counts them.
+    pub sets: Vec<PolicySet>,
     istio: istio::Attached,
+    authorizations: istio::Authorizations,
     kgateway: kgateway::Attached,
 }
 
@@ -138,6 +143,11 @@ impl Policies {
     /// All RequestAuthentications that apply to a gateway, merged.
     pub fn istio(&self, gateway: &GatewayKey) -> Option<RequirementId> {
         self.istio.of(gateway)
+    }
+
+    /// All AuthorizationPolicies that apply to a gateway.
+    pub fn authorization(&self, gateway: &GatewayKey) -> Option<PolicySetId> {
+        self.authorizations.of(gateway)
     }
 
     /// Where a rule of a requirement stands.
@@ -176,6 +186,7 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
     let mesh = mesh::read(scene.objects, diags);
     let mut builder = builder::Builder::default();
     let istio = istio::attach(scene, &mesh, &mut builder, diags);
+    let mut authorizations = istio::authorize(scene, &mesh, diags);
     let kgateway = kgateway::attach(scene, &mut builder, diags);
     let builder::Builder {
         providers,
@@ -190,7 +201,9 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
         keys,
         requirements,
         places,
+        sets: std::mem::take(&mut authorizations.sets),
         istio,
+        authorizations,
         kgateway,
     }
 }

@@ -6,6 +6,7 @@ use countersign_core::authn::{Family, Missing};
 use countersign_core::backend::Endpoint;
 use countersign_core::source::Source;
 
+use super::trust::TrustDomains;
 use super::*;
 use crate::compiled::KeyLocation;
 use crate::source::{Files, Text};
@@ -399,7 +400,8 @@ metadata: {name: istio, namespace: mesh}
 data:
   mesh: |
     accessLogFile: /dev/stdout
-    trustDomain: cluster.local
+    trustDomain: td
+    trustDomainAliases: [old]
     pathNormalization: {normalization: MERGE_SLASHES}
     defaultConfig: {discoveryAddress: istiod:15012, gatewayTopology: {numTrustedProxies: 2}}
     extensionProviders: [{name: ext, envoyExtAuthzHttp: {service: a, port: 1}}]
@@ -411,6 +413,8 @@ data:
             root_namespace: "mesh".into(),
             normalization: countersign_core::path::Normalization::MergeSlashes,
             trusted_proxies: 2,
+            trust_domains: TrustDomains::new(Some("td".into()), vec!["old".into()]),
+            providers: ["ext".into()].into(),
         }
     );
     assert_eq!(
@@ -421,5 +425,5 @@ data:
     good.assert_said("`accessLogFile` of MeshConfig does not concern a gateway");
     assert!(!good.diags.has_errors(), "{:?}", good.said());
     let bad = load(&mesh.replace("MERGE_SLASHES", "SOME"));
-    bad.assert_said("MeshConfig line 3: `SOME` is not a value of this field");
+    bad.assert_said("MeshConfig line 4: `SOME` is not a value of this field");
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use countersign_config::source::Text;
 use countersign_config::{Loaded, load};
+use countersign_core::authz::Action;
 use countersign_testkit::corpus::shared;
 use countersign_testkit::tls::Authority;
 
@@ -76,20 +77,52 @@ fn istio() {
     let Some(folder) = shared("examples/istio") else {
         return;
     };
-    for policy in [
+    let policies = [
+        ("allow-groups", Action::Allow),
+        ("deny-audience", Action::Deny),
+        ("principal-and-scope", Action::Allow),
+    ];
+    for tokens in [
         "request-authentication-single.yaml",
         "request-authentication-multi.yaml",
     ] {
-        let compiled = accepted(load_in(texts(&folder, &["gateway.yaml", policy])));
-        let [listener] = &*compiled.snapshot.listeners else {
-            panic!("{policy}")
-        };
-        assert!(listener.istio.is_some(), "{policy}");
-        let [protection] = &*compiled.protection else {
-            panic!("{policy}")
-        };
-        assert!(!protection.demands.is_empty(), "{policy}");
+        for (policy, action) in policies {
+            let file = format!("authorization-policy-{policy}.yaml");
+            let compiled = accepted(load_in(texts(&folder, &["gateway.yaml", tokens, &file])));
+            let [listener] = &*compiled.snapshot.listeners else {
+                panic!("{policy}")
+            };
+            assert!(listener.istio.is_some(), "{tokens}");
+            let set = compiled.snapshot.policies(listener.policies.unwrap());
+            let [found] = set.unwrap().policies() else {
+                panic!("{policy}")
+            };
+            assert_eq!((found.action, found.rules.len()), (action, 1), "{policy}");
+            let [protection] = &*compiled.protection else {
+                panic!("{policy}")
+            };
+            assert!(!protection.demands.is_empty(), "{policy}");
+        }
     }
+    // All at once, in any order.
+    let all: Vec<String> = policies
+        .iter()
+        .map(|(it, _)| format!("authorization-policy-{it}.yaml"))
+        .collect();
+    let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
+    all.extend(["request-authentication-single.yaml", "gateway.yaml"]);
+    let loaded = load_in(texts(&folder, &all));
+    let said = told(&loaded);
+    assert!(
+        said.iter()
+            .any(|it| it.starts_with("warning[spiffe-prefix]")),
+        "{said:?}"
+    );
+    let compiled = accepted(loaded);
+    let [set] = &*compiled.snapshot.policies else {
+        panic!("one gateway, one set")
+    };
+    assert_eq!(set.policies().len(), 3);
 }
 
 #[test]
@@ -107,7 +140,11 @@ fn nullplatform() {
             &identity.key,
         ),
     };
-    let names = ["gateway.yaml", "request-authentication.yaml"];
+    let names = [
+        "gateway.yaml",
+        "request-authentication.yaml",
+        "authorization-policy.yaml",
+    ];
     let mut all = texts(&folder, &names);
     all.push(secret("gateways"));
     let compiled = accepted(load_in(all));
@@ -120,6 +157,22 @@ fn nullplatform() {
     };
     assert!(listener.istio.is_some());
     assert!(listener.identity.contains("X-User-Email"));
+    let set = compiled.snapshot.policies(listener.policies.unwrap());
+    let [policy] = set.unwrap().policies() else {
+        panic!()
+    };
+    let [rule] = &policy.rules[..] else { panic!() };
+    let fields = rule.to[0].iter().chain(&rule.when);
+    let fields: Vec<&str> = fields.map(|it| &*it.field).collect();
+    assert_eq!(
+        fields,
+        [
+            "to[0].operation.hosts",
+            "to[0].operation.ports",
+            "to[0].operation.notPaths",
+            "when[0] request.auth.claims[aud] notValues",
+        ]
+    );
     let [settings] = &*compiled.sockets else {
         panic!()
     };

@@ -8,6 +8,7 @@
 )]
 
 mod attachment;
+mod authorization;
 mod backends;
 mod examples;
 mod gateways;

@@ -10,14 +10,15 @@ use countersign_core::id::{ProviderId, RequirementId};
 use countersign_core::origin::Origin;
 use countersign_jose::{Audiences, ZeroExp};
 
+use super::reach::{applies, report};
 use super::rule::{JwtRule, Keys};
-use super::spec::{Authentication, Target, authentication};
+use super::spec::{Authentication, authentication};
 use crate::compiled::{AddressGuard, KeyLocation, RemoteKeys};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::Kind;
 use crate::policy::builder::{Builder, NewProvider};
 use crate::policy::key_names::NamedKeys;
-use crate::policy::{GatewayInfo, GatewayKey, Mesh, Scene};
+use crate::policy::{GatewayKey, Mesh, Scene};
 use crate::read::Spanned;
 
 /// Seconds by which clocks may differ, as in Envoy (decision T11).
@@ -69,9 +70,8 @@ pub(in crate::policy) fn attach(
     for gateway in &scene.gateways {
         let applying: Vec<usize> = (0..policies.len())
             .filter(|index| {
-                policies
-                    .get(*index)
-                    .is_some_and(|it| applies(it, gateway, mesh))
+                let policy = policies.get(*index);
+                policy.is_some_and(|it| applies(it.object, &it.target, gateway, mesh))
             })
             .collect();
         let with_rules = |it: &usize| compiled.get(*it).is_some_and(|rules| !rules.is_empty());
@@ -140,7 +140,7 @@ fn rules(policy: &Authentication<'_>, guard: AddressGuard, builder: &mut Builder
             forward: rule.forward,
             payload_header: rule.payload_header.clone(),
             claim_headers: rule.claim_headers.clone(),
-            space_delimited: Box::default(),
+            space_delimited: rule.space_delimited.clone(),
             required: rule.required,
         };
         (rule.issuer.clone(), token_rule)
@@ -196,27 +196,6 @@ fn audiences(listed: &[Arc<str>]) -> Audiences {
     }
 }
 
-/// Whether a policy holds on a gateway (the reference's section 7).
-fn applies(policy: &Authentication<'_>, gateway: &GatewayInfo, mesh: &Mesh) -> bool {
-    let own = policy.object.namespace == gateway.key.namespace;
-    let root = policy.object.namespace == mesh.root_namespace;
-    match &policy.target {
-        Target::Namespace => own || root,
-        Target::Labels(labels) => {
-            (own || root)
-                && labels
-                    .iter()
-                    .all(|(key, value)| gateway.labels.get(&key.text) == Some(value))
-        }
-        // A reference reaches into its own namespace only, from the root namespace too.
-        Target::References(targets) => {
-            own && targets
-                .iter()
-                .any(|it| &*it.kind == "Gateway" && it.name == gateway.key.name)
-        }
-    }
-}
-
 /// Never silent: a policy that holds nowhere, and one that lets strangers in.
 fn report_reach(
     policy: &Authentication<'_>,
@@ -225,48 +204,11 @@ fn report_reach(
     diags: &mut Diagnostics,
 ) {
     let object = policy.object;
-    let reached = scene
-        .gateways
-        .iter()
-        .any(|gateway| applies(policy, gateway, mesh));
-    if !reached {
-        let message = format!(
-            "this policy protects nothing here, because {}",
-            why_unreached(policy)
-        );
-        let warning = Diagnostic::warning("policy-without-target", message).at(object.name_span);
-        let help = "put it in the Gateway's namespace, with a targetRef or labels of that Gateway";
-        diags.push(warning.about(object.reference()).help(help));
-        return;
-    }
-    if !policy.rules.is_empty() && policy.rules.iter().all(|rule| !rule.required) {
+    let reached = report(object, &policy.target, scene, mesh, diags);
+    if reached && !policy.rules.is_empty() && policy.rules.iter().all(|rule| !rule.required) {
         let message = "requests without a token are let through: a RequestAuthentication only judges the tokens that are there";
         let note = Diagnostic::warning("anonymous-allowed", message).at(object.name_span);
         let help = "add `presence: REQUIRED` to a rule if a token must be there";
         diags.push(note.about(object.reference()).help(help));
-    }
-}
-
-fn why_unreached(policy: &Authentication<'_>) -> String {
-    let namespace = &policy.object.namespace;
-    match &policy.target {
-        Target::Namespace => format!("no Gateway lies in namespace `{namespace}`"),
-        Target::Labels(labels) => {
-            let labels: Vec<String> = labels
-                .iter()
-                .map(|(key, value)| format!("{}={value}", key.text))
-                .collect();
-            format!(
-                "no Gateway that it can reach has the labels `{}`",
-                labels.join(",")
-            )
-        }
-        Target::References(targets) => {
-            let names: Vec<String> = targets
-                .iter()
-                .map(|it| format!("{} {namespace}/{}", it.kind, it.name))
-                .collect();
-            format!("there is no {}", names.join(" and no "))
-        }
     }
 }

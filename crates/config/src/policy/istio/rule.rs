@@ -28,6 +28,8 @@ pub(super) struct JwtRule {
     pub(super) forward: bool,
     pub(super) payload_header: Option<HeaderName>,
     pub(super) claim_headers: Box<[ClaimHeader]>,
+    /// Claims that AuthorizationPolicies see split at spaces.
+    pub(super) space_delimited: Box<[Box<str>]>,
     pub(super) required: bool,
     /// Of one fetch of the keys.
     pub(super) timeout: Duration,
@@ -64,9 +66,7 @@ pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> 
     let timeout = fields
         .optional("timeout", go_duration_in(longest))
         .unwrap_or(FETCH_TIMEOUT);
-    // Which claims AuthorizationPolicy splits at spaces. That kind is refused for now, so checking
-    // the names is all there is to do.
-    fields.optional("spaceDelimitedClaims", list_in(0..=64, string));
+    let split = fields.optional("spaceDelimitedClaims", list_in(0..=64, string));
     let required = fields
         .optional("presence", choice(PRESENCE))
         .unwrap_or(false);
@@ -86,6 +86,7 @@ pub(super) fn jwt_rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> 
         forward,
         payload_header,
         claim_headers: claim_headers.into(),
+        space_delimited: split.iter().flatten().map(|it| (&**it).into()).collect(),
         required,
         timeout,
     })

@@ -1,36 +1,18 @@
 //! `RequestAuthentication.spec`, read and checked by itself.
 
-use std::sync::Arc;
-
 use super::rule::{JwtRule, jwt_rule};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::target::Target;
+use crate::diagnostic::Diagnostics;
 use crate::object::Object;
 use crate::policy::tokens::{check_audiences, is_empty_list, without_effect};
-use crate::read::{Fields, Spanned, any_string, invalid, list_in, map, spanned, string};
-use crate::source::Span;
-use crate::yaml::{Key, Node};
+use crate::read::{Fields, Spanned, list_in, spanned};
+use crate::yaml::Node;
 
 /// A RequestAuthentication.
 pub(super) struct Authentication<'a> {
     pub(super) object: &'a Object,
     pub(super) target: Target,
     pub(super) rules: Vec<Spanned<JwtRule>>,
-}
-
-/// What it applies to.
-pub(super) enum Target {
-    /// No selector and no target: everything in its namespace.
-    Namespace,
-    /// `selector.matchLabels`, where it has any.
-    Labels(Vec<(Key, Arc<str>)>),
-    /// `targetRef` or `targetRefs`.
-    References(Vec<Spanned<TargetRef>>),
-}
-
-/// One target.
-pub(super) struct TargetRef {
-    pub(super) kind: Arc<str>,
-    pub(super) name: Arc<str>,
 }
 
 /// Reads the spec. `None` where nothing of it can be applied; all that is
@@ -75,22 +57,7 @@ struct Spec {
 
 fn spec(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
     let mut fields = Fields::of(node, "RequestAuthentication.spec", diags)?;
-    let given = fields.at_most_one(&["selector", "targetRef", "targetRefs"]);
-    let several = given.is_none()
-        && ["selector", "targetRef", "targetRefs"]
-            .iter()
-            .any(|name| fields.has(name));
-    let target = match given {
-        Some("selector") => fields.optional("selector", selector),
-        Some("targetRef") => fields
-            .optional("targetRef", spanned(target_ref))
-            .map(|target| Target::References(vec![target])),
-        Some(_) => fields
-            .optional("targetRefs", list_in(1..=16, spanned(target_ref)))
-            .map(Target::References),
-        None if several => None,
-        None => Some(Target::Namespace),
-    };
+    let target = Target::read(&mut fields);
     let rules = fields.optional("jwtRules", list_in(0..=4096, spanned(rule)));
     let written = node.child("jwtRules").filter(|it| !it.is_null());
     Some(Spec {
@@ -103,79 +70,4 @@ fn spec(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
 fn rule(node: &Node, diags: &mut Diagnostics) -> Option<JwtRule> {
     check_audiences(node, true, diags);
     jwt_rule(node, diags)
-}
-
-fn selector(node: &Node, diags: &mut Diagnostics) -> Option<Target> {
-    let mut fields = Fields::of(node, "RequestAuthentication.spec.selector", diags)?;
-    let labels = fields
-        .optional("matchLabels", map(label))
-        .unwrap_or_default();
-    let empty_key = labels
-        .iter()
-        .find(|(key, _)| key.text.is_empty() || key.text.contains('*'));
-    if let Some(at) = empty_key.map(|(key, _)| key.span) {
-        bad_label(at, fields.diags());
-        return None;
-    }
-    if labels.is_empty() {
-        let message = "an empty selector applies to the whole namespace";
-        let warning = Diagnostic::warning("empty-selector", message).at(fields.span());
-        fields
-            .diags()
-            .push(warning.help("leave `selector` out if that is meant"));
-    }
-    Some(Target::Labels(labels))
-}
-
-fn label(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
-    let value = any_string(node, diags)?;
-    if value.contains('*') {
-        invalid(
-            node,
-            "is not a label value: there are no wildcards",
-            "write the whole value",
-            diags,
-        );
-        return None;
-    }
-    Some(value)
-}
-
-fn bad_label(at: Span, diags: &mut Diagnostics) {
-    let message = "a label's name is neither empty nor a wildcard";
-    let error = Diagnostic::error("invalid-value", message).at(at);
-    diags.push(error.help("write a label such as `gateway.networking.k8s.io/gateway-name`"));
-}
-
-const GATEWAY_API: &str = "gateway.networking.k8s.io";
-
-fn target_ref(node: &Node, diags: &mut Diagnostics) -> Option<TargetRef> {
-    let mut fields = Fields::of(node, "targetRef", diags)?;
-    let group = fields.optional("group", spanned(any_string));
-    let kind = fields.required("kind", spanned(string));
-    let name = fields.required("name", string);
-    fields.unsupported("namespace", "a target lies in the namespace of its policy");
-    let (kind, name) = (kind?, name?);
-    let group_text = group.as_ref().map_or("", |it| &it.value);
-    let known = matches!(
-        (group_text, &*kind.value),
-        (GATEWAY_API, "Gateway" | "GatewayClass")
-            | ("" | "core", "Service")
-            | ("networking.istio.io", "ServiceEntry")
-    );
-    if !known {
-        let message = format!(
-            "a RequestAuthentication cannot target `{group_text}/{}`",
-            kind.value
-        );
-        let error = Diagnostic::error("invalid-value", message).at(kind.span);
-        fields
-            .diags()
-            .push(error.help(format!("write `kind: Gateway` and `group: {GATEWAY_API}`")));
-        return None;
-    }
-    Some(TargetRef {
-        kind: kind.value,
-        name,
-    })
 }

@@ -1,0 +1,92 @@
+//! AuthorizationPolicies: which hold on a gateway, in istiod's order.
+
+mod attribute;
+mod condition;
+mod lint;
+mod rule;
+mod spec;
+mod values;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use countersign_core::authz::PolicySet;
+use countersign_core::id::PolicySetId;
+
+use self::spec::{Authorization, authorization};
+use super::reach::{applies, report};
+use crate::diagnostic::Diagnostics;
+use crate::object::{Kind, Object};
+use crate::policy::{GatewayKey, Mesh, Scene};
+
+/// What each gateway got.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Authorizations {
+    gateways: BTreeMap<GatewayKey, PolicySetId>,
+    /// One for each combination of policies.
+    pub(in crate::policy) sets: Vec<PolicySet>,
+}
+
+impl Authorizations {
+    pub(in crate::policy) fn of(&self, gateway: &GatewayKey) -> Option<PolicySetId> {
+        self.gateways.get(gateway).copied()
+    }
+}
+
+/// Reads all of them and attaches each to its gateways.
+pub(in crate::policy) fn attach(
+    scene: &Scene<'_>,
+    mesh: &Mesh,
+    diags: &mut Diagnostics,
+) -> Authorizations {
+    let mut objects: Vec<&Object> = scene.objects.of(Kind::AuthorizationPolicy).collect();
+    sort(&mut objects, &mesh.root_namespace);
+    let policies: Vec<Authorization<'_>> = objects
+        .into_iter()
+        .filter_map(|object| authorization(object, mesh, diags))
+        .collect();
+    for policy in &policies {
+        report(policy.object, &policy.target, scene, mesh, diags);
+    }
+    let mut attached = Authorizations::default();
+    let mut known: HashMap<Vec<usize>, PolicySetId> = HashMap::new();
+    for gateway in &scene.gateways {
+        let holds = |it: &Authorization<'_>| applies(it.object, &it.target, gateway, mesh);
+        let applying: Vec<usize> = policies
+            .iter()
+            .enumerate()
+            .filter(|(_, policy)| holds(policy))
+            .map(|(index, _)| index)
+            .collect();
+        if applying.is_empty() {
+            continue;
+        }
+        let id = match known.get(&applying) {
+            Some(id) => *id,
+            None => {
+                let id = PolicySetId(u32::try_from(attached.sets.len()).unwrap_or(u32::MAX));
+                let chosen = applying.iter().filter_map(|it| policies.get(*it));
+                let chosen = chosen.map(|it| it.policy.clone()).collect();
+                attached.sets.push(PolicySet::new(chosen));
+                known.insert(applying, id);
+                id
+            }
+        };
+        attached.gateways.insert(gateway.key.clone(), id);
+    }
+    attached
+}
+
+/// The root namespace's before others, older before newer, then by name: of several rules that match, the first is named
+/// as the one that decided.
+fn sort(objects: &mut [&Object], root: &Arc<str>) {
+    objects.sort_by_key(|it| {
+        let created = it.created.unwrap_or(i64::MAX);
+        (
+            it.namespace != *root,
+            created,
+            Arc::clone(&it.namespace),
+            Arc::clone(&it.name),
+        )
+    });
+}
