@@ -14,7 +14,8 @@ BELOW = {
     "config": ["jose", "expression", "core", "oauth", "oidc", "sts"],
     "runtime": ["jose", "expression", "core", "oauth", "oidc", "sts", "config"],
     "server": ["jose", "expression", "core", "oauth", "oidc", "sts", "config", "runtime"],
-    "cli": ["jose", "expression", "core", "oauth", "oidc", "sts", "config", "runtime", "server"],
+    "explain": ["jose", "expression", "core", "oauth", "oidc", "sts", "config"],
+    "cli": ["jose", "expression", "core", "oauth", "oidc", "sts", "config", "explain", "runtime", "server"],
     "testkit": [],
 }
 NETWORK = ["tokio", "tokio-util", "tokio-rustls", "hyper", "hyper-util", "notify", "socket2"]
@@ -30,6 +31,7 @@ KEEPS_OUT = {
     "expression": PURE,
     "core": PURE,
     "config": IMPURE,
+    "explain": PURE,
     "runtime": ["clap", *YAML],
     "server": ["clap", *YAML],
     "cli": YAML,

@@ -15,19 +15,25 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The configuration has errors.
     Invalid = 3,
-    /// The token was refused.
+    /// The token or the request was refused.
     Denied = 4,
+    /// Cases came out otherwise than expected.
+    Failed = 5,
+    /// The answer hangs on keys that are not known.
+    Undetermined = 6,
     /// A second signal came while running requests were still being served.
     Interrupted = 130,
 }
 
 impl Exit {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Success,
         Self::Failure,
         Self::Usage,
         Self::Invalid,
         Self::Denied,
+        Self::Failed,
+        Self::Undetermined,
         Self::Interrupted,
     ];
 
@@ -37,7 +43,9 @@ impl Exit {
             Self::Failure => "failure: a file, the network, a port in use",
             Self::Usage => "usage: the command line makes no sense",
             Self::Invalid => "invalid: the configuration has errors",
-            Self::Denied => "denied: the token is not one, or no provider accepts it",
+            Self::Denied => "denied: the request is refused, or no provider accepts the token",
+            Self::Failed => "failed: cases came out otherwise than expected",
+            Self::Undetermined => "undetermined: the answer hangs on keys that are not known",
             Self::Interrupted => "interrupted: a second signal cut off requests that still ran",
         }
     }

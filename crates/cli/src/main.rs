@@ -3,10 +3,12 @@
 mod command;
 mod demo;
 mod exit;
+mod files;
 mod gateway;
 mod load;
 mod logging;
 mod output;
+mod suites;
 mod time;
 mod token;
 

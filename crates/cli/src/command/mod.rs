@@ -3,7 +3,9 @@
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod run;
+mod test;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +25,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(run::Run),
     Check(check::Check),
+    Explain(explain::Explain),
+    Test(test::Test),
     Token(token::Token),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -35,6 +39,8 @@ impl Command {
             Self::Run(run) => run.run(),
             Self::Demo(demo) => demo.run(),
             Self::Check(check) => check.run(),
+            Self::Explain(explain) => explain.run(),
+            Self::Test(test) => test.run(),
             Self::Token(token) => token.run(),
             Self::Completions(completions) => completions.run(),
         }

@@ -7,7 +7,7 @@ mod trial;
 
 pub(crate) use decoded::Decoded;
 pub(crate) use oddities::{Oddity, oddities};
-pub(crate) use source::TokenArg;
+pub(crate) use source::{TokenArg, read_argument, read_file};
 pub(crate) use trial::{Keys, Trial};
 
 /// Seconds by which clocks may differ where a rule says nothing (decision T11).

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_jose::MAX_TOKEN_BYTES;
@@ -25,11 +25,7 @@ impl TokenArg {
     /// The token itself, without `Bearer` and without white space around it.
     pub(crate) fn read(self) -> Result<String, Failure> {
         let text = match (self.file, self.token.as_slice()) {
-            (Some(file), _) => {
-                let name = file.display().to_string();
-                let opened = File::open(&file).and_then(bounded);
-                opened.map_err(|error| unreadable(&format!("`{name}`"), &error))?
-            }
+            (Some(file), _) => return read_file(&file),
             (None, []) if io::stdin().is_terminal() => {
                 let failure = Failure::new(Exit::Usage, "there is no token to read");
                 return Err(failure.help("pipe it in, or name a file with `--file`"));
@@ -41,6 +37,22 @@ impl TokenArg {
         };
         token(&text)
     }
+}
+
+/// The token in an argument, where `-` is standard input.
+pub(crate) fn read_argument(text: &str) -> Result<String, Failure> {
+    match text {
+        "-" => token(&stdin()?),
+        text => token(text),
+    }
+}
+
+/// The token in a file.
+pub(crate) fn read_file(file: &Path) -> Result<String, Failure> {
+    let name = file.display().to_string();
+    let opened = File::open(file).and_then(bounded);
+    let text = opened.map_err(|error| unreadable(&format!("`{name}`"), &error))?;
+    token(&text)
 }
 
 fn stdin() -> Result<String, Failure> {

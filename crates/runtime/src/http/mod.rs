@@ -1,7 +1,7 @@
 //! A small HTTP client for documents that the gateway itself needs: bounded in size, time and redirects, and choosy about
 //! addresses. HTTP/1.1, one connection for each request: what it gets or sends is whole documents, now and then.
 //!
-//! Enter by [`get`] and [`post`].
+//! Enter by [`get`] and [`post`], and by [`send`] for a request of whatever form.
 
 mod connect;
 mod error;
@@ -81,6 +81,20 @@ pub async fn post(url: &Url, document: Bytes, terms: &Terms<'_>) -> Result<Answe
     once(url, Some(document), terms).await
 }
 
+/// Sends a request as it is to where a URL leads, and follows no redirect. The answer is taken in whatever encoding it has.
+///
+/// # Errors
+/// When there is no complete answer under these terms.
+pub async fn send(
+    url: &Url,
+    request: Request<Full<Bytes>>,
+    terms: &Terms<'_>,
+) -> Result<Answer, Error> {
+    let stream = connect::open(url, terms).await?;
+    let answer = exchange(url, request, stream, terms.largest, Encoded::Taken);
+    within(terms.deadline, "waiting for the answer", answer).await?
+}
+
 fn redirect(answer: &Answer) -> Result<Option<Url>, Error> {
     if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -102,7 +116,7 @@ async fn once(url: &Url, document: Option<Bytes>, terms: &Terms<'_>) -> Result<A
     within(
         terms.deadline,
         "waiting for the answer",
-        exchange(url, request, stream, terms.largest),
+        exchange(url, request, stream, terms.largest, Encoded::Refused),
     )
     .await?
 }
@@ -112,6 +126,7 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     stream: Box<dyn Duplex>,
     largest: usize,
+    encoded: Encoded,
 ) -> Result<Answer, Error> {
     let io = hyper_util::rt::TokioIo::new(stream);
     let mut client = hyper::client::conn::http1::Builder::new();
@@ -125,7 +140,7 @@ async fn exchange(
             .send_request(request)
             .await
             .map_err(|error| Error::http(&error))?;
-        collect(url, response, largest).await
+        collect(url, response, largest, encoded).await
     };
     // The connection only moves bytes; where it breaks, the request says so.
     let drive = async {
@@ -158,9 +173,22 @@ fn request(url: &Url, document: Option<Bytes>) -> Result<Request<Full<Bytes>>, E
         .map_err(|_| Error::Url("the URL cannot be sent in a request"))
 }
 
-async fn collect(url: &Url, response: Response<Incoming>, largest: usize) -> Result<Answer, Error> {
+/// What becomes of an answer whose body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoded {
+    Refused,
+    Taken,
+}
+
+async fn collect(
+    url: &Url,
+    response: Response<Incoming>,
+    largest: usize,
+    encoded: Encoded,
+) -> Result<Answer, Error> {
     let (parts, body) = response.into_parts();
     let encoding = parts.headers.get(CONTENT_ENCODING);
+    let encoding = encoding.filter(|_| encoded == Encoded::Refused);
     if encoding.is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Error::Encoded);
     }
