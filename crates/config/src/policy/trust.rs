@@ -56,7 +56,7 @@ impl TrustDomains {
     /// What a value of `trustDomains` stands for.
     pub(super) fn aliases(&self, value: &str) -> Vec<String> {
         if self.0.iter().any(|it| **it == *value) {
-            self.0.iter().map(|it| it.to_string()).collect()
+            self.0.iter().map(ToString::to_string).collect()
         } else {
             vec![value.to_owned()]
         }

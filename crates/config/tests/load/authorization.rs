@@ -2,8 +2,8 @@
 
 use countersign_config::compiled::Compiled;
 use countersign_core::authz::{
-    Action, Clause, HeaderField, NamespacePattern, Policy, RequestPrincipal, ServiceAccount, Test,
-    Text,
+    Action, Clause, HeaderField, NamespacePattern, Policy, PolicySet, RequestPrincipal,
+    ServiceAccount, Test, Text,
 };
 use http::HeaderName;
 
@@ -40,7 +40,7 @@ fn policies(compiled: &Compiled) -> &[Policy] {
 fn policies_of<'c>(compiled: &'c Compiled, title: &str) -> &'c [Policy] {
     let id = listener(compiled, title).policies;
     let set = id.map(|id| compiled.snapshot.policies(id).unwrap());
-    set.map(|it| it.policies()).unwrap_or_default()
+    set.map(PolicySet::policies).unwrap_or_default()
 }
 
 /// The only policy that a `spec` becomes.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use countersign_core::authz::{Action, Clause, HeaderField};
 use http::HeaderName;
 
-use super::attribute::{Attribute, Scope};
-use super::rule::{clause, refuse_before_identity};
+use super::attribute::Attribute;
+use super::clause::{Scope, all_keys, clause, refuse_before_identity};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::policy::tokens::is_empty_list;
 use crate::read::{Fields, nearest, spanned, string};
@@ -41,7 +41,9 @@ pub(super) fn condition(
     if scope.action == Action::Custom && attribute.needs_identity() {
         refuse_before_identity(&key, key.span, fields.diags());
     }
-    if lists.iter().all(Option::is_none) {
+    // A name that is misspelt is an error by itself.
+    let known = |name: &str| matches!(name, "key" | "values" | "notValues");
+    if lists.iter().all(Option::is_none) && all_keys(node, known) {
         let message = format!("the condition on {} has no values", quoted(&key));
         let error = Diagnostic::error("missing-field", message).at(key.span);
         let help = "add `values:` or `notValues:` with at least one value";

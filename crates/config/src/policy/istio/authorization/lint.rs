@@ -43,11 +43,6 @@ fn path(node: &Node, start: bool, rest: &str, diags: &mut Diagnostics) {
     }
 }
 
-/// A template with a query, or without its first slash.
-pub(super) fn template(node: &Node, value: &str, diags: &mut Diagnostics) {
-    path(node, true, value, diags);
-}
-
 fn method(node: &Node, rest: &str, diags: &mut Diagnostics) {
     if rest.bytes().any(|it| it.is_ascii_lowercase()) {
         let message = "methods are compared with their case, and clients send them in capitals";
@@ -111,10 +106,13 @@ pub(super) fn request_principal(
     let cut = |it: &Text| matches!(it, Text::Exact(it) if matches!(&**it, "https:/" | "http:/"));
     if cut(&principal.issuer) {
         let message = "it is split at its last `/`, into an issuer `https:/` and a subject";
-        let help = format!(
-            "write {} for every subject of that issuer",
-            quoted(&format!("{}/*", value.trim_end_matches(['*', '/'])))
-        );
+        let help = match value.trim_end_matches(['*', '/']) {
+            "https:" | "http:" => "write `*` for every issuer and subject".to_owned(),
+            issuer => {
+                let all = quoted(&format!("{issuer}/*"));
+                format!("write {all} for every subject of that issuer")
+            }
+        };
         never(node, message, &help, diags);
         return;
     }

@@ -1,6 +1,7 @@
 //! AuthorizationPolicies: which hold on a gateway, in istiod's order.
 
 mod attribute;
+mod clause;
 mod condition;
 mod lint;
 mod rule;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use countersign_core::authz::{Action, Clause, Rule};
 use countersign_core::origin::Origin;
 
-use super::attribute::{Attribute, Scope};
+use super::attribute::Attribute;
+use super::clause::{Scope, all_keys, clause, refuse_before_identity};
 use super::condition::condition;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::policy::tokens::is_empty_list;
@@ -175,7 +176,9 @@ impl Part {
                 ));
             }
         }
-        if given.is_empty() && self.knows_all(node) {
+        let known = |name: &str| self.fields.iter().any(|it| it.0 == name || it.1 == name);
+        // A name that is misspelt is an error by itself.
+        if given.is_empty() && all_keys(node, known) {
             let message = format!(
                 "`{}` is empty: nobody can tell what it should match",
                 self.inner
@@ -187,15 +190,6 @@ impl Part {
         }
         exclusive(&given, fields.diags());
         Some(clauses)
-    }
-
-    /// Whether all fields of a mapping are known; each other one is an error by itself.
-    fn knows_all(&self, node: &Node) -> bool {
-        let known = |key: &str| self.fields.iter().any(|it| it.0 == key || it.1 == key);
-        match &node.value {
-            Value::Mapping(entries) => entries.iter().all(|(key, _)| known(&key.text)),
-            _ => false,
-        }
     }
 }
 
@@ -213,33 +207,6 @@ fn exclusive(given: &[(&Attribute, Span)], diags: &mut Diagnostics) {
         let help = "write the service account as `namespace/account`, and leave the others out";
         diags.push(error.related(*other, "the other one").help(help));
     }
-}
-
-/// One list of values.
-pub(super) fn clause(
-    field: String,
-    negated: bool,
-    attribute: &Attribute,
-    list: &Node,
-    scope: &Scope<'_>,
-    diags: &mut Diagnostics,
-) -> Option<Clause> {
-    let test = attribute.test(list, scope, diags)?;
-    Some(Clause {
-        field: field.into(),
-        negated,
-        test,
-    })
-}
-
-/// CUSTOM comes first of all, before anybody knows who asks.
-pub(super) fn refuse_before_identity(name: &str, at: Span, diags: &mut Diagnostics) {
-    let message = format!(
-        "{} cannot be used with `action: CUSTOM`, which comes before tokens and certificates are looked at",
-        quoted(name)
-    );
-    let error = Diagnostic::error("one-of", message).at(at);
-    diags.push(error.help("write a DENY or ALLOW policy for that, and leave it out here"));
 }
 
 fn restricts_nothing(name: &str, at: Span, diags: &mut Diagnostics) {

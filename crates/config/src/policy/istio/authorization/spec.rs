@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::authz::{Action, Policy, Rule};
 
-use super::attribute::Scope;
+use super::clause::Scope;
 use super::rule::rules;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;

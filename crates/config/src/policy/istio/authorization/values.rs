@@ -213,10 +213,7 @@ fn path(node: &Node, diags: &mut Diagnostics) -> Option<Path> {
     let help = "write `{*}` for one segment, `{**}` at the end for any number, or `*` as the last character for any end";
     if PathTemplate::is_one(&value) {
         match PathTemplate::parse(&value) {
-            Ok(template) => {
-                lint::template(node, &value, diags);
-                return Some(Path::Template(template));
-            }
+            Ok(template) => return Some(Path::Template(template)),
             Err(bad) => invalid(
                 node,
                 &format!("is not a path template: it {bad}"),
