@@ -34,11 +34,13 @@ pub struct Requirement {
     places: Box<[Place]>,
     /// What a request without any token gets.
     pub missing: Missing,
+    /// What a request with a token that is no good gets.
+    pub bad: Bad,
     /// Whose rules these are.
     pub family: Family,
 }
 
-/// Where the two systems whose YAML is read treat the same rules differently.
+/// Where the systems whose YAML is read treat the same rules differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// Istio's RequestAuthentication: a CORS preflight passes unseen (decision
@@ -48,6 +50,9 @@ pub enum Family {
     /// kgateway's `jwt` extension: nothing passes unseen, and the last such
     /// error is told.
     Kgateway,
+    /// agentgateway's `jwtAuthentication`: as kgateway's, and a token must say
+    /// when it expires.
+    Agentgateway,
 }
 
 /// What becomes of a request that carries no token.
@@ -59,7 +64,18 @@ pub enum Missing {
     Refuse,
 }
 
-/// One Istio `jwtRules` entry or kgateway provider.
+/// What becomes of a request with a token that no rule accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bad {
+    /// 401, or 403 for the wrong audience.
+    #[default]
+    Refuse,
+    /// The token counts as none and stays where it is: agentgateway's mode
+    /// `Permissive`.
+    Disregard,
+}
+
+/// One Istio `jwtRules` entry, kgateway or agentgateway provider.
 #[derive(Debug, Clone)]
 pub struct TokenRule {
     /// The entry.
@@ -126,8 +142,15 @@ impl Requirement {
             places: places.collect(),
             rules: rules.into(),
             missing,
+            bad: Bad::Refuse,
             family,
         }
+    }
+
+    /// Says what becomes of tokens that no rule accepts.
+    #[must_use]
+    pub fn with_bad(self, bad: Bad) -> Requirement {
+        Requirement { bad, ..self }
     }
 
     /// The rules, in the order in which they are tried.

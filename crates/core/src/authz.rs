@@ -14,12 +14,14 @@ mod index;
 mod names;
 mod networks;
 mod policy;
+mod rbac;
 mod remark;
 mod rule;
 mod set;
 mod template;
 mod text;
 mod values;
+mod variables;
 
 pub use crate::action::Action;
 pub(crate) use attributes::Attributes;
@@ -27,7 +29,10 @@ pub(crate) use evaluate::Refusal;
 pub use policy::{
     Clause, HeaderField, NamespacePattern, Policy, RequestPrincipal, Rule, ServiceAccount, Test,
 };
+pub use rbac::{AddressList, Expression, ExpressionRule, Join, Rbac, RuleAction, RuleSet};
 pub use remark::{Remark, Remarked, Remarks};
 pub use set::PolicySet;
 pub use template::{BadTemplate, PathTemplate};
 pub use text::Text;
+pub use variables::Dialect;
+pub(crate) use variables::Known;

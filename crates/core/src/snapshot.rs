@@ -4,9 +4,11 @@
 //! they rotate on their own and reach a decision through [`crate::Facts`].
 
 use crate::authn::Requirement;
-use crate::authz::PolicySet;
+use crate::authz::{PolicySet, Rbac};
 use crate::backend::Backend;
-use crate::id::{BackendId, ListenerId, PolicySetId, ProviderId, RequirementId, RuleId, SocketId};
+use crate::id::{
+    BackendId, ListenerId, PolicySetId, ProviderId, RbacId, RequirementId, RuleId, SocketId,
+};
 use crate::listener::{Listener, Socket};
 use crate::provider::Provider;
 use crate::route::RouteRule;
@@ -28,6 +30,8 @@ pub struct Snapshot {
     pub requirements: Box<[Requirement]>,
     /// AuthorizationPolicies, one set for each gateway that has any.
     pub policies: Box<[PolicySet]>,
+    /// CEL rules, one entry for each combination that holds somewhere.
+    pub rbacs: Box<[Rbac]>,
 }
 
 impl Snapshot {
@@ -64,5 +68,10 @@ impl Snapshot {
     /// The AuthorizationPolicies of a gateway.
     pub fn policies(&self, id: PolicySetId) -> Option<&PolicySet> {
         self.policies.get(id.0 as usize)
+    }
+
+    /// The CEL rules of a place.
+    pub fn rbac(&self, id: RbacId) -> Option<&Rbac> {
+        self.rbacs.get(id.0 as usize)
     }
 }

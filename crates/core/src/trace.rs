@@ -93,6 +93,8 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// The token that was rejected last counts as none, and the request goes on.
+    Disregarded,
     /// The policies of one action are looked at.
     Policies {
         /// The action.
@@ -211,6 +213,7 @@ impl fmt::Display for Event {
                     reason.code()
                 )
             }
+            Event::Disregarded => f.write_str("the token counts as none"),
             Event::Policies { action, count } => write!(f, "{action} policies: {count}"),
             Event::Policy { origin, dry_run } => {
                 write!(f, "policy: {origin}")?;

@@ -26,7 +26,7 @@ pub(super) fn detail(token: &str, reason: &Reason) -> String {
         },
         TokenError::Expired => match claims.expires() {
             Some(exp) => format!("the token expired at {exp}"),
-            None => "the token expires at 0".to_owned(),
+            None => "the token says no time at which it expires, or 0".to_owned(),
         },
         TokenError::NotYetValid => {
             format!(

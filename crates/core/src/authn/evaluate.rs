@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::detail::detail;
 use super::find::{Found, find};
-use super::{Family, Missing, Requirement, TokenRule};
+use super::{Bad, Family, Missing, Requirement, TokenRule};
 use crate::facts::{Facts, Keys, Need};
 use crate::id::ProviderId;
 use crate::origin::Origin;
@@ -78,6 +78,7 @@ pub enum Step {
 }
 
 struct Context<'a, F: ?Sized> {
+    family: Family,
     providers: &'a [Provider],
     facts: &'a F,
     now: UnixTime,
@@ -106,6 +107,7 @@ impl<'r> Evaluation<'r> {
             None => self.begin(requirement, req, rec),
         };
         let context = Context {
+            family: requirement.family,
             providers,
             facts,
             now,
@@ -116,6 +118,13 @@ impl<'r> Evaluation<'r> {
                     self.asked.push(need);
                     self.found = Some(found);
                     return Step::Need(need);
+                }
+                Some(Step::Refuse(..)) if requirement.bad == Bad::Disregard => {
+                    self.reader = 0;
+                    self.left -= 1;
+                    if R::ON {
+                        rec.record(Event::Disregarded);
+                    }
                 }
                 Some(step) => return step,
                 None => self.left -= 1,
@@ -252,7 +261,7 @@ impl<'r> Evaluation<'r> {
                 Err(error) => Tried::Rejected(Reason::Token(error)),
             };
         }
-        match self.verify(text, provider, rule.provider, keys, context.now) {
+        match self.verify(text, provider, rule.provider, keys, context) {
             Ok((claims, generation)) => accept(claims, generation, Some(text.into())),
             Err(Stop::Reason(reason)) => Tried::Rejected(reason),
             Err(Stop::Need(need)) => Tried::Need(need),
@@ -260,15 +269,20 @@ impl<'r> Evaluation<'r> {
     }
 
     /// Checks in Envoy's order: form, issuer, time, audience, keys, signature.
-    fn verify(
+    fn verify<F: ?Sized>(
         &self,
         text: &str,
         provider: &Provider,
         id: ProviderId,
         keys: Keys<'_>,
-        now: UnixTime,
+        context: &Context<'_, F>,
     ) -> Result<(Verified<Claims>, u64), Stop> {
-        let checked = Token::parse(text)?.check(&provider.expect, now)?;
+        let token = Token::parse(text)?;
+        let lasts_forever = token.unverified().expires().is_none();
+        let checked = token.check(&provider.expect, context.now)?;
+        if context.family == Family::Agentgateway && lasts_forever {
+            return Err(TokenError::Expired.into());
+        }
         match keys {
             Keys::Pending => Err(self
                 .ask(Need::Keys(id))

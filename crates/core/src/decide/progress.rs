@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::outcome::{Action, Denial, Grant};
 use crate::action;
 use crate::authn::{Accepted, Caller, Edits, Evaluation, Family, Step, one_identity};
-use crate::authz::{Attributes, Refusal, Remark, Remarks};
+use crate::authz::{Attributes, Known, Refusal, Remark, Remarks};
 use crate::facts::{Facts, Need};
 use crate::id::{RequirementId, RuleId};
 use crate::listener::Listener;
@@ -47,6 +47,8 @@ enum Stage {
     Reroute,
     /// AUDIT, DENY and ALLOW policies.
     Policies,
+    /// CEL rules of the route finally chosen or, without one, of the listener.
+    Expressions,
     Answer,
 }
 
@@ -115,6 +117,10 @@ impl<'r> Progress<'r> {
                 }
                 Stage::Policies => {
                     self.authorize(&AFTER_TOKENS, listener, req, snap, rec)?;
+                    Stage::Expressions
+                }
+                Stage::Expressions => {
+                    self.express(listener, req, snap, now, rec)?;
                     Stage::Answer
                 }
                 Stage::Answer => return self.answer(req, snap, now).map_err(Halt::from),
@@ -225,17 +231,31 @@ impl<'r> Progress<'r> {
             .map(|it| policies.enforce(*it, &attributes, &mut remarks, rec));
         let refusal = outcome.find_map(Result::err);
         self.remarks = remarks;
-        match refusal {
-            None => Ok(()),
-            Some(Refusal {
-                reason,
-                origin,
-                detail,
-            }) => Err(Denial {
-                detail,
-                ..Denial::by(reason, origin, req)
-            }),
-        }
+        refusal.map_or(Ok(()), |it| Err(denial(it, req)))
+    }
+
+    /// Holds the request against the CEL rules of its route.
+    fn express<R: Record>(
+        &self,
+        listener: &Listener,
+        req: &Request<'r>,
+        snap: &Snapshot,
+        now: UnixTime,
+        rec: &mut R,
+    ) -> Result<(), Denial> {
+        let Some(id) = self.hit.map_or(listener.rbac, |hit| hit.rbac) else {
+            return Ok(());
+        };
+        let Some(rbac) = snap.rbac(id) else {
+            return Err(Denial::because(
+                Reason::PolicyConfiguration,
+                "a set of expressions is gone",
+            ));
+        };
+        let claims = self.caller(snap).map(|it| it.claims);
+        let known = Known::new(req, &self.edits, claims, now);
+        let outcome = rbac.enforce(&known, rec);
+        outcome.map_err(|it| denial(it, req))
     }
 
     /// Whose claims policies read, where a token was accepted.
@@ -311,6 +331,18 @@ impl<'r> Progress<'r> {
             requirements: std::mem::take(&mut self.passed),
             ends,
         })
+    }
+}
+
+fn denial(refusal: Refusal, req: &Request<'_>) -> Denial {
+    let Refusal {
+        reason,
+        origin,
+        detail,
+    } = refusal;
+    Denial {
+        detail,
+        ..Denial::by(reason, origin, req)
     }
 }
 

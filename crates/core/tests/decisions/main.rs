@@ -9,6 +9,7 @@
     reason = "whatever goes wrong here must fail the test"
 )]
 
+mod expressions;
 mod listeners;
 mod stages;
 mod tokens;

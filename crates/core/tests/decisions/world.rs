@@ -181,6 +181,7 @@ impl World {
             providers: [provider(ALPHA, false), provider(BETA, true)].into(),
             requirements: requirements.into(),
             policies: Box::default(),
+            rbacs: Box::default(),
         };
         World {
             snap,
@@ -218,7 +219,8 @@ impl World {
             Err(denial) => return Answer::refused(denial, Trace::default()),
         };
         let request = Request::new(&parts, &prepared, CLEAR);
-        let Decision { outcome, trace, .. } = decide(&request, &self.snap, &self.facts, UnixTime(NOW));
+        let Decision { outcome, trace, .. } =
+            decide(&request, &self.snap, &self.facts, UnixTime(NOW));
         match outcome {
             Outcome::Allow(grant) => {
                 let rule = grant.rule.name.to_string();
