@@ -23,6 +23,9 @@ mod text;
 mod values;
 mod variables;
 
+#[cfg(test)]
+mod tests;
+
 pub use crate::action::Action;
 pub(crate) use attributes::Attributes;
 pub(crate) use evaluate::Refusal;

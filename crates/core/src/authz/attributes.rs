@@ -11,6 +11,7 @@ use crate::authn::{Caller, Edits, without_parameters};
 use crate::connection::Connection;
 use crate::headers::{self, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use crate::host;
+use crate::identity::Identity;
 use crate::request::Request;
 
 /// Everything that a policy can ask for. Before tokens were verified there is
@@ -63,7 +64,7 @@ pub(super) enum Attribute {
     AccountSegment,
     /// Trust domains of names.
     TrustDomain,
-    /// Our port, as two bytes.
+    /// Our port, in five digits.
     Port,
 }
 
@@ -148,13 +149,13 @@ impl<'a> Attributes<'a> {
     /// Every name of the certificate that counts: URIs, else DNS names, else the subject.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
         let identity = self.connection.identity;
-        identity.into_iter().flat_map(|it| it.names())
+        identity.into_iter().flat_map(Identity::names)
     }
 
     /// SPIFFE names, without `spiffe://`.
     pub(super) fn spiffe(&self) -> impl Iterator<Item = &'a str> {
         let identity = self.connection.identity;
-        identity.into_iter().flat_map(|it| it.spiffe())
+        identity.into_iter().flat_map(Identity::spiffe)
     }
 
     /// Gives every value of an attribute to `f` until it says `true`.
@@ -190,7 +191,7 @@ impl<'a> Attributes<'a> {
             Attribute::Principal => self.spiffe().any(text),
             Attribute::TrustDomain => self.spiffe().filter_map(trust_domain).any(text),
             Attribute::Sni => self.connection.sni.is_some_and(text),
-            Attribute::Port => f(&self.port().to_be_bytes()),
+            Attribute::Port => f(&port_digits(self.port())),
             _ => false,
         }
     }
@@ -256,7 +257,16 @@ impl<'a> Http<'a> {
     }
 }
 
+/// A port as texts are filed: five digits.
+pub(super) fn port_digits(port: u16) -> [u8; 5] {
+    [10_000, 1_000, 100, 10, 1].map(|unit| b'0' + (port / unit % 10) as u8)
+}
+
 /// A text in lower case, which it usually is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives on the stack for one decision; a box would be an allocation"
+)]
 enum Lower<'a> {
     Sent(&'a str),
     Made(SmallVec<[u8; 256]>),

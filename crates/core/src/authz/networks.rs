@@ -31,8 +31,8 @@ impl NetworkSet {
     /// is no part of `::/0`.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         match address.to_canonical() {
-            IpAddr::V4(it) => covers(&self.v4, it.to_bits()),
-            IpAddr::V6(it) => covers(&self.v6, it.to_bits()),
+            IpAddr::V4(it) => covers(&self.v4, &it.to_bits()),
+            IpAddr::V6(it) => covers(&self.v6, &it.to_bits()),
         }
     }
 }
@@ -49,10 +49,10 @@ fn merge<T: Ord + Copy>(mut ranges: Vec<(T, T)>) -> Box<[(T, T)]> {
     ranges.into()
 }
 
-fn covers<T: Ord>(ranges: &[(T, T)], address: T) -> bool {
-    let after = ranges.partition_point(|range| range.0 <= address);
+fn covers<T: Ord>(ranges: &[(T, T)], address: &T) -> bool {
+    let after = ranges.partition_point(|range| range.0 <= *address);
     let before = after.checked_sub(1).and_then(|it| ranges.get(it));
-    before.is_some_and(|range| address <= range.1)
+    before.is_some_and(|range| *address <= range.1)
 }
 
 #[cfg(test)]
