@@ -30,7 +30,7 @@ pub(crate) fn headline(answer: &Answer<'_>) -> String {
 
 fn allowed(snapshot: &Snapshot, answer: &Answer<'_>) -> String {
     if let Some((_, origin)) = events::matched(answer, Action::Allow).last() {
-        return format!("{origin} matches");
+        return format!("the ALLOW rule {origin} matches");
     }
     let last =
         |wanted: fn(&Event) -> Option<String>| answer.trace.events.iter().rev().find_map(wanted);
@@ -93,7 +93,7 @@ fn refused(snapshot: &Snapshot, answer: &Answer<'_>) -> String {
         Reason::ClaimNotHeader => format!("a claim cannot stand in a header as {rule} wants it"),
         Reason::RouteNotFound => no_route(answer),
         Reason::PolicyConfiguration => format!("{rule} is closed: {detail}"),
-        Reason::PolicyDenied => format!("{rule} of a DENY policy matches"),
+        Reason::PolicyDenied => format!("the DENY rule {rule} matches"),
         Reason::PolicyCustom => {
             format!("{rule} matches, and nobody knows the authorizer that it names")
         }

@@ -9,6 +9,7 @@ use countersign_core::trace::{Event, Expressed};
 use countersign_core::{Reason, Snapshot};
 
 use crate::answer::Answer;
+use crate::events;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,8 @@ fn step(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step>
             line(1, format!("{}{dry}", bearer(origin)), origin, Mark::Plain)
         }
         Event::RuleMatched { origin } => {
-            line(2, format!("{} matches", origin.part), origin, Mark::Yes)
+            let by = conditions(snapshot, answer, origin);
+            line(2, format!("{} matches{by}", origin.part), origin, Mark::Yes)
         }
         Event::RuleFailed { origin, mismatch } => {
             let field = &mismatch.field;
@@ -209,6 +211,19 @@ fn expressed(action: &str, source: &str, result: &Expressed) -> (String, Mark) {
     }
 }
 
+/// What a rule asks for that matches, where it has no alternatives within.
+fn conditions(snapshot: &Snapshot, answer: &Answer<'_>, origin: &Arc<Origin>) -> String {
+    let Some((_, rule)) = events::rule(snapshot, answer, origin) else {
+        return String::new();
+    };
+    let fields: Vec<&str> = events::clauses(rule).map(|it| &*it.field).collect();
+    match fields.as_slice() {
+        [] => ": it has no condition".to_owned(),
+        some if rule.from.len() <= 1 && rule.to.len() <= 1 => format!(" by {}", some.join(", ")),
+        _ => String::new(),
+    }
+}
+
 /// `2 policies`, and for ALLOW what follows from their being there.
 fn count_of(count: usize, action: Action) -> String {
     let policies = if count == 1 {
@@ -293,7 +308,7 @@ fn decisive(answer: &Answer<'_>) -> Option<usize> {
     if !answer.is_allowed() {
         return events.iter().rposition(decided);
     }
-    let allowing = crate::events::matched(answer, Action::Allow)
+    let allowing = events::matched(answer, Action::Allow)
         .map(|(index, _)| index)
         .last();
     let accepted = |it: &Event| {

@@ -10,6 +10,8 @@
 mod binary;
 mod check;
 mod demo;
+mod explain;
+mod footguns;
 mod general;
 mod run;
 mod sample;

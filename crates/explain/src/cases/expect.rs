@@ -11,7 +11,7 @@ pub struct Expect {
     pub reason: Option<Arc<str>>,
     /// The rule that refused, such as `AuthorizationPolicy shop/deny rules[0]`, or the start of it.
     pub rule: Option<Arc<str>>,
-    /// The route, such as `HTTPRoute shop/orders/0`, or the start of it.
+    /// The route, such as `shop/orders/0`, or the start of it.
     pub route: Option<Arc<str>>,
     /// The backend.
     pub backend: Option<Arc<str>>,

@@ -71,11 +71,23 @@ fn suite(
 
 /// The form that `explain` takes as well: one case, or what stands under `request`.
 fn single(node: &Node, diags: &mut Diagnostics) -> Option<Suite> {
+    let (line, unnamed) = (node.span.start.line, Arc::from("request"));
     let case = match node.child("request") {
-        Some(_) => case(node, diags)?,
+        Some(_) => {
+            let mut fields = Fields::of(node, "the case", diags)?;
+            let name = fields.optional("name", string);
+            let request = fields.required("request", request);
+            let expect = fields.optional("expect", expect).unwrap_or_default();
+            Case {
+                name: name.unwrap_or(unnamed),
+                line,
+                request: request?,
+                expect,
+            }
+        }
         None => Case {
-            name: "request".into(),
-            line: node.span.start.line,
+            name: unnamed,
+            line,
             request: request(node, diags)?,
             expect: Expect::default(),
         },

@@ -28,7 +28,7 @@ pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
             let either = clauses.iter().find_map(|it| alternatives(scene, it));
             out.extend(either.map(|text| hint("values-are-or", text, Some(origin))));
             if action == Action::Deny
-                && is_layer_4(rule)
+                && has_no_condition(rule)
                 && scene.answer.rule.as_ref() == Some(origin)
             {
                 out.push(hint("rule-of-everything", EVERYTHING, Some(origin)));
@@ -40,7 +40,7 @@ pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
 
 const EVERYTHING: &str = "the rule has no condition, so it matches every request";
 
-fn is_layer_4(rule: &Rule) -> bool {
+fn has_no_condition(rule: &Rule) -> bool {
     events::clauses(rule).next().is_none()
 }
 

@@ -41,12 +41,14 @@ pub(crate) fn hints(snapshot: &Snapshot, answer: &Answer<'_>, told: &Diagnostics
         prepared: &seen.prepared,
         sent: &seen.sent,
     };
-    let mut hints: Vec<Hint> = tokens::hints(&scene)
-        .into_iter()
-        .chain(rules::hints(&scene))
+    let rules = rules::hints(&scene);
+    let requests = requests::hints(&scene, told, !rules.is_empty());
+    let tokens = tokens::hints(&scene).into_iter();
+    let all = tokens
+        .chain(rules)
         .chain(matches::hints(&scene))
-        .chain(requests::hints(&scene, told))
-        .collect();
+        .chain(requests);
+    let mut hints: Vec<Hint> = all.collect();
     let mut seen: Vec<Hint> = Vec::new();
     hints.retain(|hint| {
         let first = !seen.contains(hint);

@@ -9,10 +9,10 @@ use super::{Hint, Scene, hint};
 use crate::answer::{Answer, Removal};
 use crate::events;
 
-pub(super) fn hints(scene: &Scene<'_>, told: &Diagnostics) -> Vec<Hint> {
+pub(super) fn hints(scene: &Scene<'_>, told: &Diagnostics, about_rules: bool) -> Vec<Hint> {
     let found = [
         preflight(scene),
-        flipped(scene),
+        flipped(scene).filter(|_| !about_rules),
         path_changed(scene),
         spoofed(scene),
         unrouted(scene),

@@ -58,14 +58,16 @@ fn unrecognised(
         let Some(value) = scene.header(name) else {
             continue;
         };
-        let scheme = value.split(' ').next().unwrap_or_default();
         // The value itself may be a token: only a word before a space is shown.
-        let begins = match value.contains(' ') {
-            true if scheme.len() < 20 && !scheme.contains('.') => format!("begins with `{scheme}`"),
-            _ => "has no scheme before its value".to_owned(),
+        let word = value.split_once(' ').map_or("", |(word, _)| word);
+        let instead = match word {
+            "" => String::new(),
+            word if word.len() > 20 || word.contains('.') => String::new(),
+            word => format!(" but with `{word}`"),
         };
         let text = format!(
-            "header `{name}` {begins} and not with `{prefix} `, so there is no token in it and the caller counts as anonymous"
+            "header `{name}` does not begin with `{prefix}` and a space{instead}, so there is no token in it and the \
+             caller counts as anonymous"
         );
         return Some(hint("scheme", text, Some(origin)));
     }
@@ -146,6 +148,9 @@ fn unread(scene: &Scene<'_>) -> Option<Hint> {
 }
 
 fn lasting(scene: &Scene<'_>) -> Option<Hint> {
+    if scene.answer.stand_in {
+        return None;
+    }
     let accepted = events::accepted(scene.answer);
     let lasts = accepted.iter().any(|claims| claims.expires().is_none());
     lasts.then(|| {

@@ -136,7 +136,7 @@ fn backend(it: &Explanation<'_, '_>, upstream: &Upstream, palette: Palette) -> S
         out += &header_line(pair);
     }
     for (name, why) in &upstream.removed {
-        let line = format!("  without {}: {}", visible(name), why.why());
+        let line = format!("  without the client's {}: {}", visible(name), why.why());
         out += &(palette.faint(&line) + "\n");
     }
     out + "\n"
