@@ -48,6 +48,9 @@ pub struct SocketSettings {
     pub port: u16,
     /// Certificates by SNI; empty on cleartext sockets.
     pub certificates: Box<[Certificate]>,
+    /// How the certificates of clients are checked, on sockets that terminate
+    /// TLS. `None`: they are not asked for one.
+    pub clients: Option<Arc<ClientValidation>>,
     /// Bounds on what clients may send.
     pub limits: Limits,
     /// Bounds on how long things may take.
@@ -72,6 +75,39 @@ pub struct Certificate {
     pub chain: Arc<str>,
     /// Private key in PEM.
     pub key: Secret,
+}
+
+/// How a socket checks the certificates of its clients (Gateway API
+/// `Gateway.spec.tls.frontend`, decision P13).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientValidation {
+    /// What becomes of clients that no authority vouches for.
+    pub mode: ClientMode,
+    /// Who vouches for clients. Empty where no reference resolved: the socket
+    /// refuses every handshake, whatever the mode.
+    pub authorities: Box<[Authority]>,
+}
+
+/// Gateway API `validation.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientMode {
+    /// Their handshake fails.
+    #[default]
+    ValidOnly,
+    /// They are let in, without an identity.
+    InsecureFallback,
+}
+
+/// Certificates of one `caCertificateRefs` entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// The ConfigMap or Secret.
+    pub origin: Arc<Origin>,
+    /// Trust anchors in PEM.
+    pub pem: Arc<str>,
+    /// The SPIFFE trust domains that it may vouch for; it then vouches for
+    /// nothing else. `None`: for any name.
+    pub trust_domains: Option<Box<[Box<str>]>>,
 }
 
 /// Text that must never be printed.

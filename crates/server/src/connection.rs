@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_config::compiled::SocketSettings;
+use countersign_config::compiled::{ClientValidation, SocketSettings};
 use countersign_core::connection::TlsVersion;
 use countersign_core::id::{ListenerId, SocketId};
 use countersign_core::{Arrival, Identity};
@@ -42,6 +42,8 @@ pub struct Connection {
     bound: SocketAddr,
     /// Name of the listener that the handshake chose.
     listener: Option<Arc<str>>,
+    /// What the client's certificate was checked by.
+    clients: Option<Arc<ClientValidation>>,
     place: Cell<Option<Place>>,
     /// How long what runs on it may go on once it is asked to end.
     drain: Duration,
@@ -57,6 +59,7 @@ pub(crate) struct Inbound {
     pub(crate) bound: SocketAddr,
     pub(crate) tls: Option<TlsVersion>,
     pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) clients: Option<Arc<ClientValidation>>,
     pub(crate) http2: bool,
     pub(crate) sni: Option<Box<str>>,
     pub(crate) listener: Option<Arc<str>>,
@@ -78,6 +81,7 @@ impl Connection {
             bound,
             tls,
             identity,
+            clients,
             http2,
             sni,
             listener,
@@ -92,6 +96,7 @@ impl Connection {
             sni,
             bound,
             listener,
+            clients,
             place: Cell::new(None),
             drain,
             closes: watch::Sender::new(None),
@@ -100,8 +105,9 @@ impl Connection {
     }
 
     /// What [`countersign_core::prepare`] asks of a connection. `None` when
-    /// this configuration has no such socket or listener any more: the request
-    /// belongs to nobody, and the edge closes the connection after its answer.
+    /// this configuration has no such socket or listener any more, or checks
+    /// client certificates in another way: the request belongs to nobody, and
+    /// the edge closes the connection after its answer.
     pub fn arrival(&self, running: &Running) -> Option<Arrival<'_>> {
         let (socket, tls) = self.find(running)?;
         let port = running.compiled.snapshot.socket(socket)?.port;
@@ -200,6 +206,10 @@ impl Connection {
         let socket = snapshot
             .socket(id)
             .filter(|socket| socket.tls == self.tls.is_some())?;
+        let settings = running.compiled.sockets.get(id.0 as usize)?;
+        if settings.clients != self.clients {
+            return None;
+        }
         let Some(name) = &self.listener else {
             return Some((id, None));
         };

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+pub use rcgen;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, SanType,
 };
-use rustls::{ClientConfig, RootCertStore, ServerConfig, server::WebPkiClientVerifier};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    server::WebPkiClientVerifier,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 /// A certificate authority.
@@ -44,6 +48,19 @@ impl Authority {
     /// When a name is none of these.
     #[must_use]
     pub fn issue(&self, names: &[&str]) -> Identity {
+        self.issue_as(names, |_| {})
+    }
+
+    /// The same, with whatever `change` makes of it.
+    ///
+    /// # Panics
+    /// When a name is none of these.
+    #[must_use]
+    pub fn issue_as(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let (uris, hosts): (Vec<&str>, Vec<&str>) =
             names.iter().partition(|name| name.contains("://"));
         let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
@@ -57,6 +74,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
+        change(&mut params);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Identity {
@@ -112,6 +130,24 @@ impl Authority {
                 config.expect("a certificate with its key")
             }
         })
+    }
+
+    /// The same for these versions of TLS, still to be changed.
+    ///
+    /// # Panics
+    /// When certificate and key do not fit.
+    #[must_use]
+    pub fn client_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        identity: &Identity,
+    ) -> ClientConfig {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_root_certificates(self.roots());
+        let config = config.with_client_auth_cert(identity.chain(), identity.private());
+        config.expect("a certificate with its key")
     }
 
     fn roots(&self) -> RootCertStore {

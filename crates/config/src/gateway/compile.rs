@@ -83,6 +83,11 @@ impl Gateway {
             addresses: plan.addresses.clone().into(),
             port: plan.bind,
             certificates: certificates.into(),
+            clients: if plan.tls {
+                self.clients.on(plan.port)
+            } else {
+                None
+            },
             limits: set.limits(),
             timeouts: set.timeouts(),
             proxy_protocol: set.proxy_protocol.clone().unwrap_or_default().into(),

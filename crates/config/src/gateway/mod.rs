@@ -5,6 +5,7 @@
 
 mod certificate;
 mod class;
+mod clients;
 mod compile;
 mod identity;
 mod listener;
@@ -30,6 +31,7 @@ pub(crate) use identity::Written;
 pub(crate) use listener::{From, ListenerSpec};
 
 use class::Classes;
+use clients::Clients;
 use parameters::{Parameters, ParametersRef, Stores};
 use sockets::SocketPlan;
 
@@ -57,6 +59,7 @@ pub(crate) struct Gateway {
     addresses: Vec<IpAddr>,
     labels: BTreeMap<Arc<str>, Arc<str>>,
     parameters: Parameters,
+    clients: Clients,
     /// Where its own parameters come from.
     named: Option<ParametersRef>,
 }
@@ -81,7 +84,8 @@ impl Gateways {
         let classes = Classes::read(objects, &stores, diags);
         let mut gateways = Gateways::default();
         for object in objects.of(Kind::Gateway) {
-            let gateway = gateway(object, &classes, &stores, gateways.listener_count(), diags);
+            let first = gateways.listener_count();
+            let gateway = gateway(object, &classes, &stores, refs, first, diags);
             let outer = diags.enter(Some(object.reference()));
             for listener in &gateway.listeners {
                 let found = certificate::resolve(listener, &gateway.key.namespace, refs, diags);
@@ -149,6 +153,7 @@ fn gateway(
     object: &Object,
     classes: &Classes,
     stores: &Stores,
+    refs: &Refs<'_>,
     first: usize,
     diags: &mut Diagnostics,
 ) -> Gateway {
@@ -157,15 +162,26 @@ fn gateway(
         .as_ref()
         .is_none_or(|it| it.listeners.iter().any(Option::is_none));
     let outer = diags.enter(Some(object.reference()));
-    let (listeners, addresses, mut labels, parameters, named) = match spec {
+    let (listeners, addresses, mut labels, parameters, clients, named) = match spec {
         Some(spec) => {
             let parameters = effective(&spec, classes, stores, diags);
             let listeners = listeners(object, spec.listeners, first, diags);
+            let scene = clients::Scene {
+                namespace: &object.namespace,
+                listeners: &listeners,
+                bindings: parameters
+                    .client_certificates
+                    .as_deref()
+                    .unwrap_or_default(),
+                refs,
+            };
+            let clients = scene.resolve(&spec.frontend, diags);
             (
                 listeners,
                 spec.addresses,
                 spec.labels,
                 parameters,
+                clients,
                 spec.parameters,
             )
         }
@@ -186,6 +202,7 @@ fn gateway(
         addresses,
         labels,
         parameters,
+        clients,
         named,
     }
 }

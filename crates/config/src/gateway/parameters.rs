@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use crate::compiled::{AccessLog, Limits, Timeouts};
 use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef, quoted};
 use crate::object::{Kind, Objects};
-use crate::refs::{described, near};
+use crate::refs::{DataRefSpec, described, near};
 use crate::source::Span;
 
 /// What one GatewayParameters says. Fields that it leaves out are `None`.
@@ -27,6 +27,8 @@ pub(crate) struct Parameters {
     pub(crate) streams_outlive_token: Option<bool>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) normalization: Option<Normalization>,
+    /// Which trust domains CAs may vouch for (decision P13).
+    pub(crate) client_certificates: Option<Vec<Binding>>,
     limits: LimitFields,
     timeouts: TimeoutFields,
 }
@@ -39,6 +41,15 @@ pub(crate) struct PortMap {
     /// What is bound.
     pub(crate) bind: u16,
     pub(crate) span: Span,
+}
+
+/// An entry of `clientCertificates`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    /// The CA, as a Gateway refers to it.
+    pub(crate) authority: DataRefSpec,
+    /// What it may vouch for.
+    pub(crate) trust_domains: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,6 +196,9 @@ impl Parameters {
             streams_outlive_token: self.streams_outlive_token.or(base.streams_outlive_token),
             access_log: self.access_log.or(base.access_log),
             normalization: self.normalization.or(base.normalization),
+            client_certificates: self
+                .client_certificates
+                .or_else(|| base.client_certificates.clone()),
             limits: LimitFields {
                 header_bytes: limits.header_bytes.or(base.limits.header_bytes),
                 headers: limits.headers.or(base.limits.headers),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::clients::{self, FrontendSpec};
 use super::listener::{self, ListenerSpec};
 use super::parameters::ParametersRef;
 use super::sockets::overlapping;
@@ -22,6 +23,7 @@ pub(super) struct GatewaySpec {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) labels: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) parameters: Option<ParametersRef>,
+    pub(super) frontend: FrontendSpec,
 }
 
 #[derive(Default)]
@@ -43,7 +45,7 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<GatewaySp
         let infrastructure = fields.optional("infrastructure", infrastructure);
         let infrastructure = infrastructure.unwrap_or_default();
         fields.optional("allowedListeners", allowed_listeners);
-        fields.optional("tls", tls);
+        let frontend = fields.optional("tls", tls).flatten();
         fields.optional("defaultScope", default_scope);
         Some(GatewaySpec {
             class: class?,
@@ -51,6 +53,7 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<GatewaySp
             addresses,
             labels: infrastructure.labels,
             parameters: infrastructure.parameters,
+            frontend: frontend.unwrap_or_default(),
         })
     })
 }
@@ -155,18 +158,14 @@ fn allowed_listeners(node: &Node, diags: &mut Diagnostics) -> Option<()> {
 
 const NO_LISTENER_SETS: &str = "remove it, and write all listeners in the Gateway itself";
 
-/// Both directions would change who is let in or what backends are told.
-fn tls(node: &Node, diags: &mut Diagnostics) -> Option<()> {
+/// Towards clients and towards backends.
+fn tls(node: &Node, diags: &mut Diagnostics) -> Option<Option<FrontendSpec>> {
     let mut fields = Fields::of(node, "Gateway.spec.tls", diags)?;
-    fields.unsupported(
-        "frontend",
-        "client certificates are not checked yet: remove it",
-    );
     fields.unsupported(
         "backend",
         "no client certificate is shown to backends yet: remove it",
     );
-    Some(())
+    Some(fields.optional("frontend", clients::read))
 }
 
 fn default_scope(node: &Node, diags: &mut Diagnostics) -> Option<()> {

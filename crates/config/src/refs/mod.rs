@@ -1,6 +1,7 @@
 //! What gateways, routes and policies refer to: Services, Backends, Secrets, ConfigMaps, namespaces, and the grants and
 //! BackendTLSPolicies that say how. Enter by [`Refs::read`], then ask.
 
+mod authority;
 mod backend;
 mod data;
 mod grants;
@@ -32,6 +33,7 @@ pub(crate) struct Refs<'a> {
     pub(crate) grants: Grants,
     pub(crate) namespaces: Namespaces,
     pub(crate) secrets: Data<'a>,
+    config_maps: Data<'a>,
     services: Services,
     backends: StaticBackends,
     tls: TlsPolicies,
@@ -55,6 +57,7 @@ impl<'a> Refs<'a> {
             grants: Grants::read(objects, diags),
             namespaces: Namespaces::read(objects, diags),
             secrets,
+            config_maps,
             services,
             backends,
             tls,

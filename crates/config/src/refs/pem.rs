@@ -27,6 +27,11 @@ pub(crate) fn check_pair(chain: &str, key: &str) -> Result<(), Problem> {
     }
 }
 
+/// How many certificates a PEM text holds.
+pub(crate) fn count(pem: &str) -> usize {
+    certificates(pem).map_or(0, |all| all.len())
+}
+
 /// Checks that there is at least one certificate that can be a trust anchor, and that all can.
 pub(crate) fn check_anchors(pem: &str) -> Result<(), Problem> {
     let mut roots = RootCertStore::empty();

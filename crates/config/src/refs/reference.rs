@@ -118,6 +118,31 @@ impl DataRefSpec {
         })
     }
 
+    /// A reference that states group and kind, perhaps into another namespace.
+    pub(crate) fn any(
+        node: &Node,
+        at: &'static str,
+        diags: &mut Diagnostics,
+    ) -> Option<DataRefSpec> {
+        let mut fields = Fields::of(node, at, diags)?;
+        let elsewhere = fields.has("namespace");
+        let namespace = fields.optional("namespace", dns_label);
+        let group = fields.required("group", any_string);
+        let kind = fields.required("kind", string);
+        let name = fields.required("name", spanned(dns_subdomain))?;
+        // A namespace that was refused must not become our own.
+        if elsewhere && namespace.is_none() {
+            return None;
+        }
+        Some(DataRefSpec {
+            group: group?,
+            kind: kind?,
+            namespace,
+            span: name.span,
+            name: name.value,
+        })
+    }
+
     /// As messages call its target's kind: `` `Secret` `` or `` `Widget` of `example.com` ``.
     pub(crate) fn describe(&self) -> String {
         described(&self.group, &self.kind)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::backend::{BackendTls, Ca, SubjectName};
 
+use super::authority::authority;
 use super::data::Data;
 use super::pem;
 use super::reference::{DataRefSpec, described};
@@ -161,7 +162,7 @@ fn compile(
     let mut anchors = Vec::new();
     for reference in &validation.authorities {
         match authority(reference, namespace, secrets, config_maps, diags) {
-            Ok(pem) => anchors.push(pem),
+            Ok((pem, _)) => anchors.push(pem),
             Err(why) => diags.push(broken(reference, &why)),
         }
     }
@@ -181,28 +182,6 @@ fn compile(
         names: validation.names.clone().into(),
         ca,
     }
-}
-
-/// The PEM text under `ca.crt`.
-fn authority(
-    reference: &DataRefSpec,
-    namespace: &Arc<str>,
-    secrets: &Data<'_>,
-    config_maps: &Data<'_>,
-    diags: &mut Diagnostics,
-) -> Result<Arc<str>, String> {
-    let store = match (&*reference.group, &*reference.kind) {
-        ("", "ConfigMap") => config_maps,
-        ("", "Secret") => secrets,
-        _ => return Err("CA certificates come from a `ConfigMap` or a `Secret`".into()),
-    };
-    let object = store.find(namespace, &reference.name);
-    let object =
-        object.ok_or_else(|| format!("there is none in namespace {}", quoted(namespace)))?;
-    let pem = object.text("ca.crt", diags);
-    let pem = pem.ok_or("it has no readable `ca.crt`")?;
-    pem::check_anchors(&pem)?;
-    Ok(pem)
 }
 
 fn broken(reference: &DataRefSpec, why: &str) -> Diagnostic {

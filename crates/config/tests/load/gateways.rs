@@ -172,11 +172,6 @@ const UNSUPPORTED: &[(&str, &str, &str)] = &[
         "invalid-value",
     ),
     (
-        "  tls: {frontend: {default: {}}}\n",
-        HTTP,
-        "unsupported-field",
-    ),
-    (
         "  tls: {backend: {clientCertificateRef: {name: s}}}\n",
         HTTP,
         "unsupported-field",

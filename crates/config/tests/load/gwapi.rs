@@ -24,19 +24,24 @@ use serde_json::Value;
 use super::support::accepted;
 
 /// Cases that ask for what is refused here, with the code that refuses it.
-const UNSUPPORTED: [(&str, &str); 4] = [
-    (
-        "GatewayFrontendInvalidDefaultClientCertificateValidation",
-        "unsupported-field",
-    ),
-    (
-        "GatewayFrontendClientCertificateValidation",
-        "unsupported-field",
-    ),
+const UNSUPPORTED: [(&str, &str); 2] = [
     ("ListenerSetDualParentRefIndependence", "unsupported-kind"),
     (
         "ListenerSetGatewayParentSectionNameNotFound",
         "unsupported-kind",
+    ),
+];
+
+/// Cases that handshakes decide, before there is a request; ports and how many authorities they check clients with.
+type Checked = &'static [(u16, Option<usize>)];
+const HANDSHAKES: [(&str, Checked); 2] = [
+    (
+        "GatewayFrontendInvalidDefaultClientCertificateValidation",
+        &[(443, Some(0)), (80, None)],
+    ),
+    (
+        "GatewayFrontendClientCertificateValidation",
+        &[(443, Some(1)), (8443, Some(1))],
     ),
 ];
 
@@ -53,6 +58,20 @@ fn every_case_is_decided_as_the_suite_expects() {
             continue;
         }
         let compiled = accepted(loaded);
+        if let Some((_, want)) = HANDSHAKES.iter().find(|(it, _)| *it == name) {
+            let own = compiled
+                .sockets
+                .iter()
+                .filter(|it| &*it.origin.name != "same-namespace");
+            let clients =
+                own.map(|it| (it.port, it.clients.as_ref().map(|it| it.authorities.len())));
+            let clients: Vec<_> = clients.collect();
+            assert!(
+                want.iter().all(|it| clients.contains(it)),
+                "{name}: {clients:?}"
+            );
+            continue;
+        }
         for request in case["requests"].as_array().unwrap() {
             let id = &request["id"];
             // The suite takes the grant away before this one.
@@ -127,8 +146,14 @@ fn made() -> String {
         &identity.certificate,
         &identity.key,
     );
-    let ca = super::backends::config_map(namespace, "tls-checks-ca-certificate", &authority.pem());
-    secret + &ca
+    let authorities = [
+        "tls-checks-ca-certificate",
+        "tls-validity-checks-ca-certificate",
+        "tls-validity-checks-per-port-ca-certificate",
+    ];
+    let authorities =
+        authorities.map(|name| super::backends::config_map(namespace, name, &authority.pem()));
+    secret + &authorities.concat()
 }
 
 /// What became of a request.

@@ -11,6 +11,7 @@ mod admission;
 mod attachment;
 mod authorization;
 mod backends;
+mod clients;
 mod examples;
 mod gateways;
 mod golden;

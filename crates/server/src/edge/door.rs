@@ -41,7 +41,8 @@ pub(crate) enum Security {
     Clear,
     /// A TLS handshake.
     Tls(Tls),
-    /// Its certificates cannot be used: nobody comes in.
+    /// Its certificates cannot be used, or none is there to check those of
+    /// clients with: nobody comes in.
     Closed,
 }
 
@@ -58,6 +59,10 @@ pub(crate) fn securities(compiled: &Compiled) -> (Vec<Security>, Vec<Certificate
     let mut secure = |socket: &Socket, settings: &SocketSettings| {
         if !socket.tls {
             return Security::Clear;
+        }
+        let clients = settings.clients.as_ref();
+        if clients.is_some_and(|it| it.authorities.is_empty()) {
+            return Security::Closed;
         }
         match Tls::new(&compiled.snapshot, socket, settings) {
             Ok(tls) => Security::Tls(tls),

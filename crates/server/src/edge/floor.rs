@@ -8,13 +8,17 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use countersign_config::compiled::ClientValidation;
+use countersign_core::Identity;
 use countersign_core::connection::TlsVersion;
 use countersign_runtime::{Handle, Shard};
+use rustls_pki_types::UnixTime;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{error::Elapsed, timeout};
 
+use super::clients::Stranger;
 use super::door::{Accepted, Door, Security};
 use super::handler::Handler;
 use super::http;
@@ -47,12 +51,33 @@ enum Unfit {
     Handshake(io::Error),
     #[error("no listener serves this name")]
     NoListener,
-    #[error("the certificates of this socket cannot be used")]
+    #[error("the certificates that this socket needs cannot be used")]
     Closed,
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
     #[error("its socket went away with a reload")]
     Gone,
     #[error("it sent nothing in time")]
     Slow(#[from] Elapsed),
+}
+
+impl Unfit {
+    /// Whether it is about who the client is: the only thing that the client
+    /// cannot find out by itself.
+    fn is_stranger(&self) -> bool {
+        let tls = |error: &io::Error| {
+            let cause = error.get_ref().and_then(|it| it.downcast_ref());
+            matches!(
+                cause,
+                Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+            )
+        };
+        match self {
+            Unfit::Stranger(_) => true,
+            Unfit::Handshake(error) => tls(error),
+            _ => false,
+        }
+    }
 }
 
 impl<H: Handler> Floor<H> {
@@ -78,6 +103,9 @@ impl<H: Handler> Floor<H> {
                 http::serve(wire, connection, self.handler.clone(), bounds).await;
             }
             Ok(None) => {}
+            Err(unfit) if unfit.is_stranger() => {
+                tracing::info!(%peer, reason = %unfit, "client certificate refused");
+            }
             Err(unfit) => tracing::debug!(%peer, reason = %unfit, "connection refused"),
         }
     }
@@ -156,13 +184,16 @@ impl<H: Handler> Floor<H> {
             version,
             sni,
             listener,
+            identity,
+            clients,
         } = tls.unwrap_or_default();
         let inbound = Inbound {
             peer: client,
             local,
             bound: door.bound,
             tls: version,
-            identity: None,
+            identity,
+            clients,
             http2,
             sni,
             listener,
@@ -246,6 +277,8 @@ struct Handshake {
     version: Option<TlsVersion>,
     sni: Option<Box<str>>,
     listener: Option<Arc<str>>,
+    identity: Option<Arc<Identity>>,
+    clients: Option<Arc<ClientValidation>>,
 }
 
 async fn handshake(tls: &Tls, tcp: Tcp) -> Result<(Wire, bool, Handshake), Unfit> {
@@ -258,6 +291,10 @@ async fn handshake(tls: &Tls, tcp: Tcp) -> Result<(Wire, bool, Handshake), Unfit
         .listener(sni.as_deref())
         .ok_or(Unfit::NoListener)?
         .clone();
+    let identity = match &tls.clients {
+        Some(clients) => clients.admit(session.peer_certificates(), UnixTime::now())?,
+        None => None,
+    };
     let http2 = session.alpn_protocol() == Some(b"h2");
     let version = match session.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
@@ -267,6 +304,8 @@ async fn handshake(tls: &Tls, tcp: Tcp) -> Result<(Wire, bool, Handshake), Unfit
         version: Some(version),
         sni,
         listener: Some(listener),
+        identity: identity.map(Arc::new),
+        clients: tls.clients.as_ref().map(|it| it.validation().clone()),
     };
     Ok((Wire::Tls(Box::new(stream)), http2, shaken))
 }

@@ -8,6 +8,7 @@
 pub(crate) mod acceptor;
 mod bind;
 mod check;
+mod clients;
 pub(crate) mod crew;
 mod door;
 mod floor;

@@ -1,5 +1,6 @@
 //! The edge from the outside: a server with a handler that says what it sees.
 
+mod clients;
 mod faults;
 mod http;
 mod limits;
@@ -16,7 +17,7 @@ use ::http::{Request, Response};
 use bytes::Bytes;
 use countersign_config::Loaded;
 use countersign_config::compiled::{
-    Certificate, Compiled, Limits, RemoteKeys, Secret, SocketSettings, Timeouts,
+    Certificate, ClientValidation, Compiled, Limits, RemoteKeys, Secret, SocketSettings, Timeouts,
 };
 use countersign_core::Denial;
 use countersign_core::host::HostPattern;
@@ -48,6 +49,7 @@ pub(crate) struct Port {
     pub(crate) addresses: Vec<IpAddr>,
     /// Name, hostname, and certificate on TLS sockets.
     pub(crate) listeners: Vec<(&'static str, &'static str, Option<Pem>)>,
+    pub(crate) clients: Option<Arc<ClientValidation>>,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) proxies: Vec<&'static str>,
@@ -70,6 +72,7 @@ impl Port {
             bind: port::free(),
             addresses: vec![Ipv4Addr::LOCALHOST.into()],
             listeners: vec![("any", "", None)],
+            clients: None,
             limits: Limits::default(),
             timeouts: Timeouts {
                 drain: Duration::from_secs(2),
@@ -118,6 +121,7 @@ pub(crate) fn compiled(ports: &[&Port]) -> Arc<Compiled> {
             addresses: port.addresses.clone().into(),
             port: port.bind,
             certificates: certificates.into(),
+            clients: port.clients.clone(),
             limits: port.limits,
             timeouts: port.timeouts,
             proxy_protocol: port.proxies.iter().map(|it| it.parse().unwrap()).collect(),
@@ -327,6 +331,10 @@ impl Handler for Mirror {
             "tls": connection.tls.is_some(),
             "http2": connection.http2,
             "sni": connection.sni,
+            "principals": connection
+                .identity
+                .as_ref()
+                .map(|it| it.principals().collect::<Vec<_>>()),
             "listener": connection.listener().map(ToString::to_string),
             "closing": connection.closing(),
         });

@@ -18,10 +18,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
+use super::clients::Clients;
+
 /// What a socket needs for handshakes.
 #[derive(Clone)]
 pub(crate) struct Tls {
     pub(crate) acceptor: TlsAcceptor,
+    /// Checks the certificates of clients, where they are asked for one.
+    pub(crate) clients: Option<Arc<Clients>>,
     names: Arc<Names>,
 }
 
@@ -57,9 +61,19 @@ impl Tls {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let (names, errors) = Names::new(snapshot, socket, settings, &provider);
         let names = Arc::new(names);
-        match server(provider, names.clone()) {
+        let clients = settings.clients.as_ref();
+        let clients = clients.map(|it| Clients::new(it.clone(), provider.clone()));
+        let clients = clients.transpose().map_err(|it| {
+            vec![CertificateError {
+                origin: it.origin,
+                why: it.why,
+            }]
+        })?;
+        let clients = clients.map(Arc::new);
+        match server(provider, names.clone(), clients.clone()) {
             Ok(config) if errors.is_empty() => Ok(Tls {
                 acceptor: TlsAcceptor::from(Arc::new(config)),
+                clients,
                 names,
             }),
             Ok(_) => Err(errors),
@@ -79,11 +93,20 @@ impl Tls {
     }
 }
 
-fn server(provider: Arc<CryptoProvider>, names: Arc<Names>) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(names);
+/// Sessions are resumed by tickets and from a cache that live as long as this
+/// configuration: none goes on under the authorities of another load.
+fn server(
+    provider: Arc<CryptoProvider>,
+    names: Arc<Names>,
+    clients: Option<Arc<Clients>>,
+) -> Result<ServerConfig, rustls::Error> {
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = match clients {
+        Some(clients) => config.with_client_cert_verifier(clients),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(names);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(config)

@@ -129,6 +129,7 @@ pub(crate) fn compiled(bind: u16, backend: SocketAddr) -> Compiled {
         addresses: [Ipv4Addr::LOCALHOST.into()].into(),
         port: bind,
         certificates: [].into(),
+        clients: None,
         limits: Limits::default(),
         timeouts: Timeouts::default(),
         proxy_protocol: [].into(),

@@ -1,16 +1,20 @@
 //! The fields of GatewayParameters.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::path::Normalization;
 use ipnet::IpNet;
 
-use super::{LimitFields, Parameters, PortMap, TimeoutFields};
+use super::{Binding, LimitFields, Parameters, PortMap, TimeoutFields};
 use crate::compiled::AccessLog;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
-use crate::read::{Fields, boolean, choice, duration_in, int_in, invalid, list_in, port, string};
+use crate::read::{
+    Fields, boolean, choice, duration_in, int_in, invalid, list_in, parsed, port, string,
+};
+use crate::refs::DataRefSpec;
 use crate::yaml::Node;
 
 const ACCESS_LOGS: &[(&str, AccessLog)] = &[
@@ -46,6 +50,7 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<Parameter
             streams_outlive_token: fields.optional("streams", streams).flatten(),
             access_log: fields.optional("accessLog", choice(ACCESS_LOGS)),
             normalization: fields.optional("pathNormalization", choice(NORMALIZATIONS)),
+            client_certificates: fields.optional("clientCertificates", list_in(1..=64, binding)),
             limits: fields.optional("limits", limits).unwrap_or_default(),
             timeouts: fields.optional("timeouts", timeouts).unwrap_or_default(),
         })
@@ -77,6 +82,33 @@ fn distinct(ports: Vec<PortMap>, diags: &mut Diagnostics) -> Vec<PortMap> {
         kept.push(map);
     }
     kept
+}
+
+/// Which trust domains the CA of a reference may vouch for.
+fn binding(node: &Node, diags: &mut Diagnostics) -> Option<Binding> {
+    let mut fields = Fields::of(node, "GatewayParameters.spec.clientCertificates", diags)?;
+    let authority = |node: &Node, diags: &mut Diagnostics| {
+        let at = "GatewayParameters.spec.clientCertificates.caCertificateRef";
+        DataRefSpec::any(node, at, diags)
+    };
+    let authority = fields.required("caCertificateRef", authority);
+    let domains = fields.required("trustDomains", list_in(1..=64, trust_domain));
+    Some(Binding {
+        authority: authority?,
+        trust_domains: domains?,
+    })
+}
+
+/// A trust domain's name (SPIFFE ID section 2.1).
+fn trust_domain(node: &Node, diags: &mut Diagnostics) -> Option<Arc<str>> {
+    let letter = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b".-_".contains(&it);
+    let read = |text: &str| {
+        let fits = !text.is_empty() && text.len() <= 255 && text.bytes().all(letter);
+        fits.then(|| Arc::from(text))
+    };
+    let help =
+        "write it as in `spiffe://<trust domain>/…`: lower-case letters, digits, `.`, `-` and `_`";
+    parsed(read, "is not a trust domain", help)(node, diags)
 }
 
 fn proxy_protocol(node: &Node, diags: &mut Diagnostics) -> Option<Vec<IpNet>> {

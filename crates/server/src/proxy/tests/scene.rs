@@ -409,6 +409,7 @@ fn settings() -> SocketSettings {
         addresses: Box::new(["127.0.0.1".parse().unwrap()]),
         port: port::free(),
         certificates: Box::default(),
+        clients: None,
         limits: Limits::default(),
         timeouts: Timeouts {
             drain: Duration::from_millis(100),
