@@ -24,16 +24,22 @@ pub struct Compiled {
     /// One line for each route: what it asks of callers. Compared across
     /// reloads to find routes that ask for less than before (decision P5a).
     pub protection: Box<[Protection]>,
+    /// One line for each Gateway: what its AuthorizationPolicies ask of
+    /// callers. Compared likewise.
+    pub gateways: Box<[Protection]>,
 }
 
-/// What a route on a listener demands, in a form that can be compared.
+/// What a route on a listener, or a Gateway, demands, in a form that can be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
-    /// `gateway-namespace/gateway/listener` and `route-namespace/route/rule`.
+    /// `gateway-namespace/gateway/listener` and `route-namespace/route/rule`; or `Gateway namespace/name`.
     pub route: Arc<str>,
     /// What a request must bring, in words: `token-present`, `valid-tokens`, `issuer:a|b`, `audience:x of a`, `keys:… of a`,
     /// `clock-skew:60s of a`. A route that asks for less than before no longer has one of the words that it had; one that
     /// asks for something else has others. Each once, in this order.
+    ///
+    /// Of AuthorizationPolicies a route has `allow-only` where nobody gets in unless one lets him, `deny` and `custom` where
+    /// some refuse. A Gateway has them with the policies, and a digest of what they say.
     pub demands: Box<[Arc<str>]>,
 }
 

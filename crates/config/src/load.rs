@@ -3,7 +3,7 @@
 use countersign_core::Snapshot;
 use countersign_core::backend::{Ca, Endpoint};
 
-use crate::compiled::Compiled;
+use crate::compiled::{Compiled, Protection};
 use crate::diagnostic::Diagnostics;
 use crate::gateway::Gateways;
 use crate::object::{Kind, Objects};
@@ -55,6 +55,11 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
     let mut policies = policy::compile(&scene, diags);
     let mut backends = Backends::new(&refs);
     let routed = routes.compile(&gateways, &refs, &mut backends, &policies, diags);
+    let protected = gateways.infos().into_iter().map(|it| Protection {
+        route: format!("Gateway {}/{}", it.key.namespace, it.key.name).into(),
+        demands: policies.authorization_demands(&it.key).into(),
+    });
+    let protected = protected.collect();
     let bound = gateways.compile(&policies, routed.entries, &routed.written, diags);
     Compiled {
         snapshot: Snapshot {
@@ -65,10 +70,12 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
             providers: std::mem::take(&mut policies.providers).into(),
             requirements: std::mem::take(&mut policies.requirements).into(),
             policies: std::mem::take(&mut policies.sets).into(),
+            rbacs: Box::default(),
         },
         sockets: bound.settings,
         keys: policies.keys.into(),
         protection: routed.protection.into(),
+        gateways: protected,
     }
 }
 

@@ -79,9 +79,31 @@ fn protection(routes: &[Protection], palette: Palette) -> String {
 
 /// What `countersign_config::compiled::Protection` says, as a sentence: `a valid token of https://issuer.test for shop`.
 fn in_words(demands: &[Arc<str>]) -> String {
-    if demands.is_empty() {
-        return "nothing: open to everybody".to_owned();
+    let stem = |word: &str| word.split(':').next().unwrap_or_default().to_owned();
+    let policies = POLICIES
+        .iter()
+        .filter(|(name, _)| demands.iter().any(|it| stem(it) == *name));
+    let policies: Vec<&str> = policies.map(|(_, said)| *said).collect();
+    let tokens = demands
+        .iter()
+        .filter(|it| POLICIES.iter().all(|(name, _)| stem(it) != *name));
+    let tokens: Vec<Arc<str>> = tokens.cloned().collect();
+    match (tokens.as_slice(), policies.as_slice()) {
+        ([], []) => "nothing: open to everybody".to_owned(),
+        (tokens, []) => of_tokens(tokens),
+        ([], policies) => format!("no token; {}", policies.join(", ")),
+        (tokens, policies) => format!("{}; {}", of_tokens(tokens), policies.join(", ")),
     }
+}
+
+/// AuthorizationPolicies in words.
+const POLICIES: &[(&str, &str)] = &[
+    ("allow-only", "an ALLOW policy must let it in"),
+    ("deny", "DENY policies refuse some"),
+    ("custom", "CUSTOM policies refuse some"),
+];
+
+fn of_tokens(demands: &[Arc<str>]) -> String {
     let has = |name: &str| demands.iter().any(|it| it.split(':').next() == Some(name));
     let of = |name: &str| {
         let values = demands.iter().filter_map(|it| it.split_once(':'));
@@ -202,6 +224,11 @@ mod tests {
     fn demands_in_words() {
         for (demands, words) in [
             (&[][..], "nothing: open to everybody"),
+            (&["allow-only"], "no token; an ALLOW policy must let it in"),
+            (
+                &["token-present", "issuer:a", "allow-only", "deny"],
+                "a valid token of a; an ALLOW policy must let it in, DENY policies refuse some",
+            ),
             (
                 &["token-present", "no-issuer"],
                 "a token, but there is no issuer: nothing passes",

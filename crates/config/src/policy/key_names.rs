@@ -87,7 +87,7 @@ fn remote(keys: &RemoteKeys) -> Arc<str> {
     }
 }
 
-fn short(text: &str, digits: usize) -> String {
+pub(super) fn short(text: &str, digits: usize) -> String {
     let digest = digest(&SHA256, text.as_bytes());
     let bytes = digest.as_ref().iter().take(digits / 2);
     bytes.map(|byte| format!("{byte:02x}")).collect()

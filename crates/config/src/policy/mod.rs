@@ -157,7 +157,14 @@ impl Policies {
 
     /// What Istio's policies demand of a gateway, for comparison across reloads.
     pub fn istio_demands(&self, gateway: &GatewayKey) -> Vec<Arc<str>> {
-        self.istio.demands(gateway)
+        let mut demands = self.istio.demands(gateway);
+        demands.extend_from_slice(self.authorizations.in_short(gateway));
+        demands
+    }
+
+    /// What AuthorizationPolicies demand of a gateway in detail, for comparison across reloads.
+    pub fn authorization_demands(&self, gateway: &GatewayKey) -> &[Arc<str>] {
+        self.authorizations.demands(gateway)
     }
 
     /// What holds on a listener where no route matched: gateway < listener.

@@ -26,3 +26,4 @@ mod scale;
 mod secrets;
 mod silence;
 mod support;
+mod unprotected;

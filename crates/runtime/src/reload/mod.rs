@@ -177,10 +177,12 @@ impl<A: Apply> Reloader<A> {
         let Some(compiled) = compiled else {
             return Report::Rejected { diagnostics, files };
         };
-        let unprotected = unprotected(
-            &self.plan.handle.current().compiled.protection,
-            &compiled.protection,
-        );
+        let unprotected = {
+            let old = &self.plan.handle.current().compiled;
+            let mut all = unprotected(&old.protection, &compiled.protection);
+            all.extend(unprotected(&old.gateways, &compiled.gateways));
+            all
+        };
         if self.plan.refuse_unprotect && !unprotected.is_empty() {
             return Report::Refused(unprotected);
         }

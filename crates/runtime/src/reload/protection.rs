@@ -1,15 +1,15 @@
-//! Routes that ask for less than before (decision P5a).
+//! Routes and Gateways that ask for less than before (decision P5a).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use countersign_config::compiled::Protection;
 
-/// A route that no longer makes a demand that it made.
+/// A route or Gateway that no longer makes a demand that it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unprotected {
-    /// Listener and route.
+    /// Listener and route, or the Gateway.
     pub route: Arc<str>,
     /// What it no longer demands.
     pub lost: Vec<Arc<str>>,
@@ -31,11 +31,16 @@ impl fmt::Display for Unprotected {
 pub(super) fn unprotected(old: &[Protection], new: &[Protection]) -> Vec<Unprotected> {
     let new: HashMap<&str, &Protection> = new.iter().map(|it| (&*it.route, it)).collect();
     let lost = |old: &Protection| {
-        let now = new.get(&*old.route)?;
+        let now: HashSet<&str> = new
+            .get(&*old.route)?
+            .demands
+            .iter()
+            .map(|it| &**it)
+            .collect();
         let lost: Vec<_> = old
             .demands
             .iter()
-            .filter(|it| !now.demands.contains(it))
+            .filter(|it| !now.contains(&***it))
             .cloned()
             .collect();
         (!lost.is_empty()).then(|| Unprotected {

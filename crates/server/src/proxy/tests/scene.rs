@@ -251,10 +251,12 @@ impl Scene {
                 providers: providers.into(),
                 requirements: Box::new([requirement]),
                 policies: Box::default(),
+                rbacs: Box::default(),
             },
             sockets: Box::new([self.settings]),
             keys: keys.into(),
             protection: Box::default(),
+            gateways: Box::default(),
         }
     }
 

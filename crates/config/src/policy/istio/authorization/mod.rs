@@ -7,14 +7,16 @@ mod lint;
 mod rule;
 mod spec;
 mod values;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use countersign_core::authz::PolicySet;
+use countersign_core::authz::{Policy, PolicySet};
 use countersign_core::id::PolicySetId;
 
 use self::spec::{Authorization, authorization};
+use self::words::Words;
 use super::reach::{applies, report};
 use crate::diagnostic::Diagnostics;
 use crate::object::{Kind, Object};
@@ -24,6 +26,8 @@ use crate::policy::{GatewayKey, Mesh, Scene};
 #[derive(Debug, Default)]
 pub(in crate::policy) struct Authorizations {
     gateways: BTreeMap<GatewayKey, PolicySetId>,
+    /// What the policies of each set demand.
+    words: Vec<Words>,
     /// One for each combination of policies.
     pub(in crate::policy) sets: Vec<PolicySet>,
 }
@@ -31,6 +35,20 @@ pub(in crate::policy) struct Authorizations {
 impl Authorizations {
     pub(in crate::policy) fn of(&self, gateway: &GatewayKey) -> Option<PolicySetId> {
         self.gateways.get(gateway).copied()
+    }
+
+    /// What the policies of a gateway demand in detail, for comparison across reloads.
+    pub(in crate::policy) fn demands(&self, gateway: &GatewayKey) -> &[Arc<str>] {
+        self.words(gateway).map_or(&[], |it| &it.gateway)
+    }
+
+    /// The same in short, for each of its routes.
+    pub(in crate::policy) fn in_short(&self, gateway: &GatewayKey) -> &[Arc<str>] {
+        self.words(gateway).map_or(&[], |it| &it.route)
+    }
+
+    fn words(&self, gateway: &GatewayKey) -> Option<&Words> {
+        self.words.get(self.of(gateway)?.0 as usize)
     }
 }
 
@@ -67,7 +85,8 @@ pub(in crate::policy) fn attach(
             None => {
                 let id = PolicySetId(u32::try_from(attached.sets.len()).unwrap_or(u32::MAX));
                 let chosen = applying.iter().filter_map(|it| policies.get(*it));
-                let chosen = chosen.map(|it| it.policy.clone()).collect();
+                let chosen: Vec<Policy> = chosen.map(|it| it.policy.clone()).collect();
+                attached.words.push(Words::of(chosen.iter()));
                 attached.sets.push(PolicySet::new(chosen));
                 known.insert(applying, id);
                 id

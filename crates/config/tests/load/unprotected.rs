@@ -1,0 +1,143 @@
+//! A reload that takes an AuthorizationPolicy away, or part of it, makes a word go (decision P5a).
+
+use countersign_config::compiled::{Compiled, Protection};
+
+use super::support::{HTTP, SERVICE, TO_SERVICE, compiled, gateway, route};
+
+fn policy(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+    )
+}
+
+fn load(policies: &str) -> Compiled {
+    compiled(&(gateway(HTTP) + SERVICE + &route(&format!("{{{TO_SERVICE}}}")) + policies))
+}
+
+fn words(of: &[Protection]) -> Vec<String> {
+    let [one] = of else { panic!() };
+    one.demands.iter().map(ToString::to_string).collect()
+}
+
+/// Words of the Gateway that are gone after a reload, without their digests.
+fn lost(old: &str, new: &str) -> Vec<String> {
+    let now = words(&load(new).gateways);
+    let mut old = words(&load(old).gateways);
+    old.retain(|it| !now.contains(it));
+    old.iter()
+        .map(|it| it.rsplit_once('/').unwrap().0.to_owned())
+        .collect()
+}
+
+fn paths(action: &str, list: &str) -> String {
+    let rules = list
+        .split(' ')
+        .map(|it| format!("{{to: [{{operation: {{paths: [{it}]}}}}]}}"));
+    let rules: Vec<String> = rules.collect();
+    format!("{{action: {action}, rules: [{}]}}", rules.join(", "))
+}
+
+#[test]
+fn refusals_by_rule_and_ways_in_together() {
+    let deny = policy("d", &paths("DENY", "/a /b"));
+    let allow = policy("a", &paths("ALLOW", "/c"));
+    let both = deny.clone() + &allow;
+    let none: [&str; 0] = [];
+    for (old, new, gone) in [
+        (both.clone(), both.clone(), &none[..]),
+        (
+            both.clone(),
+            allow.clone(),
+            &["deny:default/d", "deny:default/d"],
+        ),
+        (both.clone(), deny.clone(), &["allow-only:default/a"]),
+        (
+            both.clone(),
+            String::new(),
+            &["allow-only:default/a", "deny:default/d", "deny:default/d"],
+        ),
+        // One rule of two; and more of them, in another order.
+        (
+            deny.clone(),
+            policy("d", &paths("DENY", "/b")),
+            &["deny:default/d"],
+        ),
+        (deny.clone(), policy("d", &paths("DENY", "/c /b /a")), &[]),
+        (
+            deny.clone(),
+            deny.clone() + &policy("e", &paths("DENY", "/x")),
+            &[],
+        ),
+        // Another way in, for all or for some.
+        (
+            allow.clone(),
+            policy("a", "{rules: [{}]}"),
+            &["allow-only:default/a"],
+        ),
+        (
+            allow.clone(),
+            allow.clone() + &policy("b", &paths("ALLOW", "/x")),
+            &["allow-only:default/a"],
+        ),
+        (String::new(), allow.clone(), &[]),
+        // Under trial nothing is refused.
+        (
+            deny.clone(),
+            deny.replace(
+                "name: d",
+                "name: d, annotations: {istio.io/dry-run: 'true'}",
+            ),
+            &["deny:default/d", "deny:default/d"],
+        ),
+        (
+            deny.clone(),
+            deny.replace("DENY", "AUDIT"),
+            &["deny:default/d", "deny:default/d"],
+        ),
+    ] {
+        assert_eq!(lost(&old, &new), gone, "{old} -> {new}");
+    }
+}
+
+/// Aliases of the mesh widen what a policy lets in without a change of its text.
+#[test]
+fn another_alias_is_another_way_in() {
+    let mesh = |aliases: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\n\
+             data: {{mesh: 'trustDomainAliases: [{aliases}]'}}\n---\n"
+        )
+    };
+    let policy = policy(
+        "a",
+        "{rules: [{from: [{source: {principals: [cluster.local/ns/a/sa/b]}}]}]}",
+    );
+    let (old, new) = (mesh("") + &policy, mesh("old") + &policy);
+    assert_eq!(lost(&old, &new), ["allow-only:default/a"]);
+    // Where it stands in its file does not matter.
+    assert!(lost(&policy, &("# a comment\n".to_owned() + &policy)).is_empty());
+}
+
+#[test]
+fn routes_say_so_in_short() {
+    let deny = policy("d", &paths("DENY", "/a"));
+    let allow = policy("a", &paths("ALLOW", "/c"));
+    let custom = policy("c", "{action: CUSTOM, provider: {name: x}, rules: [{}]}");
+    for (policies, expected) in [
+        (String::new(), &[][..]),
+        (deny.clone(), &["deny"]),
+        (allow.clone(), &["allow-only"]),
+        (deny + &allow + &custom, &["allow-only", "custom", "deny"]),
+    ] {
+        let compiled = load(&policies);
+        assert_eq!(words(&compiled.protection), expected);
+        assert_eq!(&*compiled.gateways[0].route, "Gateway default/gw");
+    }
+    let many: String = (0..20)
+        .map(|it| policy(&format!("p{it}"), &paths("ALLOW", &format!("/{it}"))))
+        .collect();
+    let [word] = &words(&load(&many).gateways)[..] else {
+        panic!()
+    };
+    assert!(word.starts_with("allow-only:20-policies/"), "{word}");
+}
