@@ -104,10 +104,7 @@ fn matches<'a>(
     pattern: &Text<'a>,
 ) -> Result<Value<'a>, Problem> {
     meter.pay(pattern::COMPILE_COST)?;
-    if pattern.len() > pattern::MAX_COMPUTED_BYTES {
-        return Err(Problem::Pattern);
-    }
-    let pattern = pattern::compile(pattern).map_err(|_| Problem::Pattern)?;
+    let pattern = pattern::compile_computed(pattern).map_err(|_| Problem::Pattern)?;
     meter.pay(text.len().saturating_mul(pattern.per_byte))?;
     Ok(Value::Bool(pattern.regex.is_match(text)))
 }

@@ -77,8 +77,8 @@ impl<'a, O: Observe> Machine<'a, O> {
         match &expr.node {
             Node::Literal(literal) => Ok(literal.into()),
             Node::Local(distance) => Ok(local(scope, *distance)),
-            Node::Path(path) => self.path(expr.span, path).map_err(here),
-            Node::HasPath(path) => self.has_path(expr.span, path).map_err(here),
+            Node::Path(path) => self.path(path).map_err(here),
+            Node::HasPath(path) => self.has_path(path).map_err(here),
             Node::Field(operand, name) => {
                 let operand = self.value(operand, scope)?;
                 let value = self.field(&operand, name).map_err(here)?;
@@ -133,14 +133,14 @@ impl<'a, O: Observe> Machine<'a, O> {
         }
     }
 
-    fn path(&mut self, place: Span, path: &'a Path) -> Result<Value<'a>, Problem> {
+    fn path(&mut self, path: &'a Path) -> Result<Value<'a>, Problem> {
         let found = self.walk(path, &path.fields);
-        self.observer.read(place, found.as_ref().ok());
+        self.observer.read(path.place, found.as_ref().ok());
         found
     }
 
     /// Whether the last field is there; those before it have to be.
-    fn has_path(&mut self, place: Span, path: &'a Path) -> Result<Value<'a>, Problem> {
+    fn has_path(&mut self, path: &'a Path) -> Result<Value<'a>, Problem> {
         let found = match path.fields.split_last() {
             None => self.variables.member(&path.variable),
             Some((last, before)) => {
@@ -148,7 +148,7 @@ impl<'a, O: Observe> Machine<'a, O> {
                 self.field(&operand, last)?
             }
         };
-        self.observer.read(place, found.as_ref());
+        self.observer.read(path.place, found.as_ref());
         Ok(Value::Bool(found.is_some()))
     }
 

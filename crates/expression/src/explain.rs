@@ -98,3 +98,6 @@ impl Observe for Reads {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,41 @@ pub(crate) enum Function {
     Quote,
 }
 
+impl Function {
+    /// What it gives, if that is never a bool.
+    pub(crate) const fn never_bool(self) -> Option<&'static str> {
+        match self {
+            Self::Dyn
+            | Self::ToBool
+            | Self::Contains
+            | Self::StartsWith
+            | Self::EndsWith
+            | Self::Matches => None,
+            Self::Size | Self::ToInt | Self::Time(_) | Self::IndexOf | Self::LastIndexOf => {
+                Some("an int")
+            }
+            Self::TypeOf => Some("a type"),
+            Self::ToUint => Some("a uint"),
+            Self::ToDouble => Some("a double"),
+            Self::ToBytes => Some("bytes"),
+            Self::ToTimestamp => Some("a timestamp"),
+            Self::ToDuration => Some("a duration"),
+            Self::Split => Some("a list"),
+            Self::ToString
+            | Self::CharAt
+            | Self::Join
+            | Self::LowerAscii
+            | Self::UpperAscii
+            | Self::Trim
+            | Self::Reverse
+            | Self::Replace
+            | Self::Substring
+            | Self::Format
+            | Self::Quote => Some("a string"),
+        }
+    }
+}
+
 /// One way to call a function.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signature {

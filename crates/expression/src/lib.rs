@@ -22,6 +22,8 @@ mod environment;
 mod evaluate;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod function;
 mod guard;
 mod lex;

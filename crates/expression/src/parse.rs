@@ -44,11 +44,8 @@ fn mistake(source: &str, tokens: &[Token], error: &ParseError) -> Mistake {
         )
     } else if known("reserved identifier") {
         let help = "after a dot it is possible, as the name of a variable it is not";
-        Mistake::new(
-            offset,
-            format!("{} is a reserved word", found(source, tokens, offset)),
-            help,
-        )
+        let word = found(source, tokens, offset).unwrap_or_default();
+        Mistake::new(offset, format!("`{word}` is a reserved word"), help)
     } else if known("int literal") {
         let help = "ints have 64 bits; write `1u` for a uint, `1.0` for a double";
         Mistake::new(offset, "the number is out of range", help)
@@ -61,22 +58,23 @@ fn mistake(source: &str, tokens: &[Token], error: &ParseError) -> Mistake {
 }
 
 fn syntax(source: &str, tokens: &[Token], offset: usize) -> Mistake {
-    let help = "an operator, an operand or a comma is missing or too much here";
-    Mistake::new(
-        offset,
-        format!("{} is not expected here", found(source, tokens, offset)),
-        help,
-    )
+    match found(source, tokens, offset) {
+        Some(text) => {
+            let help = "an operator, an operand or a comma is missing or too much here";
+            Mistake::new(offset, format!("`{text}` is not expected here"), help)
+        }
+        None => {
+            let help = "an operand is missing at the end";
+            Mistake::new(source.len(), "the expression ends too early", help)
+        }
+    }
 }
 
-/// The token at an offset, for a message.
-fn found(source: &str, tokens: &[Token], offset: usize) -> String {
-    let token = tokens.iter().find(|token| token.end > offset);
-    let text = token.and_then(|token| source.get(token.start..token.end));
-    let short = |text: &str| text.chars().take(20).collect::<String>();
-    text.map_or("the end of the expression".to_owned(), |text| {
-        format!("`{}`", short(text))
-    })
+/// The start of the token at an offset, for a message; `None` at the end.
+fn found(source: &str, tokens: &[Token], offset: usize) -> Option<String> {
+    let token = tokens.iter().find(|token| token.end > offset)?;
+    let text = source.get(token.start..token.end)?;
+    Some(text.chars().take(20).collect())
 }
 
 /// Bytes from the start, of a line and a column from 1.

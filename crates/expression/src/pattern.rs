@@ -9,36 +9,57 @@ use regex::{Regex, RegexBuilder};
 use crate::tree::Pattern;
 
 /// The longest pattern that is computed while evaluating, in bytes.
-pub(crate) const MAX_COMPUTED_BYTES: usize = 512;
+const MAX_COMPUTED_BYTES: usize = 512;
 
 /// What it costs to compile one.
 pub(crate) const COMPILE_COST: usize = 5_000;
 
-/// Most programs are below this size and run at the speed of the text.
-const SMALL_BYTES: usize = 1 << 14;
-const MAX_BYTES: usize = 1 << 17;
+/// Sizes of compiled programs. Most are small and run at the speed of the text; a larger one may need
+/// to follow more alternatives at every byte, and is paid for by its size.
+const SMALL: usize = 1 << 14;
+const COMPUTED: usize = 1 << 17;
+const LARGE: usize = 1 << 19;
 
-/// The pattern, compiled.
+/// A pattern that stands in the source, compiled.
 ///
 /// # Errors
 /// When it is no regular expression of RE2, or too large a one; in words.
 pub(crate) fn compile(pattern: &str) -> Result<Pattern, String> {
+    within(&[SMALL, COMPUTED, LARGE], pattern)
+}
+
+/// A pattern that is known only while evaluating, compiled.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_computed(pattern: &str) -> Result<Pattern, String> {
+    if pattern.len() > MAX_COMPUTED_BYTES {
+        return Err(TOO_LARGE.to_owned());
+    }
+    within(&[SMALL, COMPUTED], pattern)
+}
+
+const TOO_LARGE: &str = "the pattern is too large";
+
+fn within(sizes: &[usize], pattern: &str) -> Result<Pattern, String> {
     let pattern = rewrite(pattern);
-    if let Ok(regex) = build(&pattern, SMALL_BYTES) {
-        return Ok(Pattern { regex, per_byte: 1 });
+    for size in sizes {
+        match build(&pattern, *size) {
+            Ok(regex) => {
+                let per_byte = size / SMALL;
+                return Ok(Pattern { regex, per_byte });
+            }
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(error) => return Err(last_line(&error.to_string())),
+        }
     }
-    let per_byte = MAX_BYTES / SMALL_BYTES;
-    match build(&pattern, MAX_BYTES) {
-        Ok(regex) => Ok(Pattern { regex, per_byte }),
-        Err(regex::Error::CompiledTooBig(_)) => Err("the pattern is too large".to_owned()),
-        Err(error) => Err(last_line(&error.to_string())),
-    }
+    Err(TOO_LARGE.to_owned())
 }
 
 fn build(pattern: &str, size: usize) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern)
         .size_limit(size)
-        .dfa_size_limit(MAX_BYTES)
+        .dfa_size_limit(1 << 18)
         .nest_limit(50)
         .build()
 }
@@ -95,16 +116,19 @@ fn escape(text: &str, in_class: bool) -> (&str, &str) {
     found.unwrap_or_else(|| keep(text, length))
 }
 
-/// `[` or `[^`, and a `]` that stands for itself because it comes first.
+/// `[` or `[^`, and a `]` or `-` that stands for itself because it comes first.
 fn open_class(text: &str) -> (&str, &str) {
-    let literal = ["[^]", "[]"]
-        .into_iter()
-        .find(|open| text.starts_with(open));
-    if let Some(open) = literal {
-        let written = if open == "[]" { "[\\]" } else { "[^\\]" };
-        return (written, keep(text, open.len()).1);
+    const FIRST: [(&str, &str, usize); 4] = [
+        ("[]", "[\\]", 2),
+        ("[^]", "[^\\]", 3),
+        ("[--", "[\\-", 2),
+        ("[^--", "[^\\-", 3),
+    ];
+    let first = FIRST.iter().find(|(start, ..)| text.starts_with(start));
+    match first {
+        Some((_, written, length)) => (*written, keep(text, *length).1),
+        None => keep(text, if text.starts_with("[^") { 2 } else { 1 }),
     }
-    keep(text, if text.starts_with("[^") { 2 } else { 1 })
 }
 
 /// One character of a class, or a named class.
@@ -123,3 +147,6 @@ fn class<'t>(text: &'t str, in_class: &mut bool) -> (&'t str, &'t str) {
     let length = text.chars().next().map_or(0, char::len_utf8);
     found.unwrap_or_else(|| keep(text, length))
 }
+
+#[cfg(test)]
+mod tests;

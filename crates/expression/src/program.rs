@@ -26,12 +26,28 @@ struct Compiled {
 }
 
 impl Program {
-    /// Compiles a source text.
+    /// Compiles a condition.
     ///
     /// # Errors
     /// Every mistake: one when the text cannot be read at all, else all names and functions that do
-    /// not exist, in the order of the text. Never empty.
+    /// not exist, in the order of the text; or that the result can never be a bool. Never empty.
     pub fn compile(source: &str, environment: &Environment) -> Result<Self, Vec<Mistake>> {
+        let program = Self::any(source, environment)?;
+        match program.0.root.never_bool() {
+            None => Ok(program),
+            Some(given) => Err(vec![Mistake::new(
+                program.0.root.span.start,
+                format!("the expression gives {given}, never true or false"),
+                "compare it with something, for example by `==` or `in`",
+            )]),
+        }
+    }
+
+    /// Compiles an expression whose result may be of any type.
+    ///
+    /// # Errors
+    /// As [`Program::compile`], but any type will do.
+    pub fn any(source: &str, environment: &Environment) -> Result<Self, Vec<Mistake>> {
         let root = compiled(source, environment)?;
         Ok(Self(Arc::new(Compiled {
             source: source.into(),
@@ -89,3 +105,6 @@ impl PartialEq for Program {
 }
 
 impl Eq for Program {}
+
+#[cfg(test)]
+mod tests;

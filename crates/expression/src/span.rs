@@ -69,6 +69,16 @@ impl Tokens {
         sign.map_or(span.start, |token| token.start)
     }
 
+    /// The token before the last one of a span: the field in `has(a.field)`.
+    pub(crate) fn last_but_one(&self, span: Span) -> Span {
+        let last = self.range(span).and_then(|(_, last)| last.checked_sub(1));
+        last.and_then(|at| self.all.get(at))
+            .map_or(span, |token| Span {
+                start: token.start,
+                end: token.end,
+            })
+    }
+
     /// Positions of the first and the last token of a span.
     fn range(&self, span: Span) -> Option<(usize, usize)> {
         let first = self.all.partition_point(|token| token.end <= span.start);

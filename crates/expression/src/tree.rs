@@ -13,6 +13,29 @@ pub(crate) struct Expr {
     pub(crate) node: Node,
 }
 
+impl Expr {
+    /// What it gives, where it is plain that this is no bool, whatever the variables are.
+    pub(crate) fn never_bool(&self) -> Option<&'static str> {
+        match &self.node {
+            Node::Literal(Literal::Bool(_)) => None,
+            Node::Literal(Literal::String(_)) => Some("a string"),
+            Node::Literal(Literal::List(_)) => Some("a list"),
+            Node::Literal(_) => Some("a constant"),
+            Node::List(_) => Some("a list"),
+            Node::Map(_) => Some("a map"),
+            Node::Negate(_) => Some("a number"),
+            Node::Binary(binary, _) if binary.is_arithmetic() => Some("a number or string"),
+            Node::Loop(of) => match of.macro_ {
+                Macro::Filter | Macro::Map | Macro::MapWhere(_) => Some("a list"),
+                Macro::All | Macro::Exists | Macro::ExistsOne => None,
+            },
+            Node::Conditional(parts) => parts.1.never_bool().and(parts.2.never_bool()),
+            Node::Call(function, _) => function.never_bool(),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     Literal(Literal),
@@ -46,6 +69,8 @@ pub(crate) enum Node {
 /// A variable and the fields that are read from it.
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
+    /// Where it stands, without a `has` around it.
+    pub(crate) place: Span,
     pub(crate) variable: Box<str>,
     pub(crate) fields: Box<[Box<str>]>,
 }
@@ -73,6 +98,13 @@ pub(crate) enum Binary {
 }
 
 impl Binary {
+    const fn is_arithmetic(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Remainder
+        )
+    }
+
     /// The operator as it is written.
     pub(crate) const fn sign(self) -> &'static str {
         match self {

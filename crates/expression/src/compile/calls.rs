@@ -57,7 +57,11 @@ impl Compiler<'_> {
     fn function(&mut self, own: Span, call: &CallExpr) -> Expr {
         let arguments = call.args.as_slice();
         if let Some(signature) = self.namespaced(call) {
-            return self.apply(own, signature, None, arguments);
+            let namespace = call
+                .target
+                .as_deref()
+                .map_or(own, |target| self.place(target));
+            return self.apply(own.join(namespace), signature, None, arguments);
         }
         let receiver = call.target.as_deref();
         match function::find(&call.func_name, receiver.is_some(), arguments.len()) {

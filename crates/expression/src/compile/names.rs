@@ -36,27 +36,30 @@ impl Compiler<'_> {
         self.fields_of(base, &fields)
     }
 
-    /// `has(operand.field)`.
+    /// `has(operand.field)`; `own` is its `(`.
     pub(super) fn presence(&mut self, own: Span, operand: &IdedExpr, field: &str) -> Expr {
+        let whole = self.tokens.widen(own);
         let (root, mut fields) = self.fields(operand);
         if let Tree::Ident(name) = &root.expr {
             fields.push(Field {
                 name: field,
-                place: own,
+                place: self.tokens.last_but_one(whole),
                 dotted: false,
             });
             let place = self.place(root);
-            if let Some(Expr { node, span }) = self.name(place, name, &fields) {
+            if let Some(Expr { node, .. }) = self.name(place, name, &fields) {
                 let node = match node {
                     Node::Path(path) => Node::HasPath(path),
                     other => other,
                 };
-                return self.spanned(own.join(span), node);
+                return Expr { span: whole, node };
             }
         }
         let operand = self.expr(operand);
-        let span = own.join(operand.span);
-        self.spanned(span, Node::HasField(Box::new(operand), field.into()))
+        Expr {
+            span: whole,
+            node: Node::HasField(Box::new(operand), field.into()),
+        }
     }
 
     /// Walks down to what the fields are read from.
@@ -115,16 +118,14 @@ impl Compiler<'_> {
         if self.environment.is_unchecked() {
             return Some(self.spanned(span, Node::Unknown(name.into())));
         }
-        let known = self.environment.names();
-        let help = match nearest(name, known) {
+        let help = match nearest(name, self.environment.names()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
-                let names: Vec<String> = self
-                    .environment
-                    .names()
-                    .map(|name| format!("`{name}`"))
-                    .collect();
-                format!("known are {}", names.join(", "))
+                let names: Vec<&str> = self.environment.names().collect();
+                format!(
+                    "a string needs quotes; the variables are `{}`",
+                    names.join("`, `")
+                )
             }
         };
         Some(self.mistake(place, format!("unknown variable `{name}`"), help))
@@ -139,16 +140,26 @@ impl Compiler<'_> {
         fields: &[Field<'_>],
     ) -> Expr {
         self.check_shape(&variable, shape, fields);
-        let span = all.iter().fold(place, |span, field| span.join(field.place));
+        let raw = all.iter().fold(place, |span, field| span.join(field.place));
+        let span = self.tokens.widen(raw);
         let fields = fields.iter().map(|field| field.name.into()).collect();
-        self.spanned(span, Node::Path(Path { variable, fields }))
+        let node = Node::Path(Path {
+            place: span,
+            variable,
+            fields,
+        });
+        Expr { span, node }
     }
 
     fn check_shape(&mut self, variable: &str, mut shape: Shape, fields: &[Field<'_>]) {
         let mut path = variable.to_owned();
         for field in fields {
-            // The token of a dotted field is its dot.
-            let offset = field.place.end - usize::from(!field.dotted);
+            // A dotted field is placed at its dot.
+            let offset = if field.dotted {
+                field.place.end
+            } else {
+                field.place.start
+            };
             match shape {
                 Shape::Open => return,
                 Shape::Scalar => {

@@ -64,7 +64,7 @@ pub(crate) enum Outcome {
 impl Case {
     pub(crate) fn run(&self) -> Outcome {
         let error = matches!(self.expect, Expect::Error(_));
-        let program = match Program::compile(&self.expr, &self.environment()) {
+        let program = match Program::any(&self.expr, &self.environment()) {
             Ok(program) => program,
             // Where any error is expected a refusal is one, but not the refusal of what we lack.
             Err(mistakes) if error && !mistakes.iter().any(|mistake| lacks(&mistake.message)) => {
