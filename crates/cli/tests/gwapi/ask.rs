@@ -28,7 +28,7 @@ pub(crate) fn ask(scene: &Scene, step: &Step) -> Result<Answer, String> {
     let id = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
     let door = scene.door(step)?;
     let sent = match (&step.request, &step.grpc) {
-        (Some(request), None) => http(scene, door, request, &id),
+        (Some(request), None) => http(scene, door, step, request, &id),
         (None, Some(call)) => call_grpc(door, call, &id),
         _ => return Err("neither one HTTP request nor one call".into()),
     };
@@ -41,13 +41,19 @@ pub(crate) fn ask(scene: &Scene, step: &Step) -> Result<Answer, String> {
     })
 }
 
-fn http(scene: &Scene, door: Door, request: &Request, id: &str) -> io::Result<Response> {
+fn http(
+    scene: &Scene,
+    door: Door,
+    step: &Step,
+    request: &Request,
+    id: &str,
+) -> io::Result<Response> {
     if request.follow_redirects == Some(true) {
         return Err(io::Error::other("redirects are not followed here"));
     }
     match request.protocol.as_deref() {
         None | Some("HTTP") => {
-            let mut client = connect(scene, door, request)?;
+            let mut client = connect(scene, door, step, request)?;
             client.send(&plain(door, request, id))
         }
         Some("h2c-prior-knowledge") => {
@@ -64,14 +70,15 @@ fn http(scene: &Scene, door: Door, request: &Request, id: &str) -> io::Result<Re
             let body = Full::from(request.body.clone().unwrap_or_default());
             grpc::send(door.address(), head.body(body).map_err(io::Error::other)?)
         }
-        Some("websocket" | "ws") => {
-            upgrade(connect(scene, door, request)?, &plain(door, request, id))
-        }
+        Some("websocket" | "ws") => upgrade(
+            connect(scene, door, step, request)?,
+            &plain(door, request, id),
+        ),
         Some(other) => Err(io::Error::other(format!("nothing here speaks {other}"))),
     }
 }
 
-fn connect(scene: &Scene, door: Door, request: &Request) -> io::Result<Client> {
+fn connect(scene: &Scene, door: Door, step: &Step, request: &Request) -> io::Result<Client> {
     if !door.tls {
         return Client::connect(door.address());
     }
@@ -81,7 +88,7 @@ fn connect(scene: &Scene, door: Door, request: &Request) -> io::Result<Client> {
     Client::connect_tls(
         door.address(),
         name,
-        scene.certificates.authority.client(None),
+        scene.certificates.client(step.dial.and_then(|it| it.shows)),
     )
 }
 

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::dial::Dial;
+
 /// One test.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +53,9 @@ pub(crate) struct Step {
     /// What must come of it.
     #[serde(default)]
     pub(crate) expect: Expect,
+    /// What the format has no words for.
+    #[serde(skip)]
+    pub(crate) dial: Option<Dial>,
 }
 
 /// An HTTP request.

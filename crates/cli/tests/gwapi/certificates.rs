@@ -1,11 +1,15 @@
 //! Certificates that the manifests name and the suite makes before it runs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_testkit::tls::{Authority, Identity};
+use rustls::ClientConfig;
 use serde_json::{Value, json};
+
+use crate::dial::Issuer;
 
 const INFRA: &str = "gateway-conformance-infra";
 const APP: &str = "gateway-conformance-app-backend";
@@ -46,6 +50,8 @@ const SECRETS: &[(&str, &str, &[&str])] = &[
 pub(crate) struct Certificates {
     pub(crate) authority: Authority,
     stranger: Authority,
+    /// Of clients.
+    issuers: [(Issuer, Authority); 2],
     identities: HashMap<(String, String), Identity>,
 }
 
@@ -67,6 +73,10 @@ impl Certificates {
         Self {
             authority,
             stranger: Authority::new("somebody else"),
+            issuers: [
+                (Issuer::Default, Authority::new("clients")),
+                (Issuer::PerPort, Authority::new("clients of a port")),
+            ],
             identities,
         }
     }
@@ -76,6 +86,13 @@ impl Certificates {
         let key = (namespace.to_owned(), name.to_owned());
         let found = self.identities.get(&key);
         found.ok_or_else(|| format!("nothing makes the Secret {namespace}/{name}"))
+    }
+
+    /// A client's end of TLS, with a certificate of this issuer.
+    pub(crate) fn client(&self, issuer: Option<Issuer>) -> Arc<ClientConfig> {
+        let issuer = self.issuers.iter().find(|(it, _)| Some(*it) == issuer);
+        let identity = issuer.map(|(_, authority)| authority.issue(&["client.test"]));
+        self.authority.client(identity.as_ref())
     }
 
     /// The Secrets, and the ConfigMaps with the authorities.
@@ -95,9 +112,15 @@ impl Certificates {
                 })
             })
             .collect();
+        let [(_, clients), (_, per_port)] = &self.issuers;
         let authorities = [
             ("tls-checks-ca-certificate", self.authority.pem()),
             ("mismatch-ca-certificate", self.stranger.pem()),
+            ("tls-validity-checks-ca-certificate", clients.pem()),
+            (
+                "tls-validity-checks-per-port-ca-certificate",
+                per_port.pem(),
+            ),
         ];
         objects.extend(authorities.map(|(name, pem)| {
             json!({

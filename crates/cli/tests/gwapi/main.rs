@@ -14,6 +14,7 @@
 mod ask;
 mod case;
 mod certificates;
+mod dial;
 mod echo;
 mod grpc;
 mod journal;
@@ -45,11 +46,6 @@ const UNSUPPORTED: &[(&str, &str, &str)] = &[
     ("TLSRoute", "only HTTP is routed", "TLSRoute"),
     ("TCPRoute", "only HTTP is routed", "TCPRoute"),
     ("UDPRoute", "only HTTP is routed", "UDPRoute"),
-    (
-        "GatewayFrontendClientCertificateValidation",
-        "client certificates are not checked",
-        "client certificates are not checked",
-    ),
     (
         "GatewayBackendClientCertificate",
         "backends are shown no client certificate",
@@ -108,6 +104,7 @@ impl Tally {
             Ok(case) => case,
             Err(error) => return self.fail(&name, &format!("not understood: {error}")),
         };
+        let case = dial::fill(case);
         if requests == 0 {
             return self.not_run.push(format!("{name}: it sends no requests"));
         }
@@ -196,6 +193,15 @@ fn ask(step: &Step, scene: &Scene) -> Result<(), String> {
         step.repeat.unwrap_or(1)
     };
     let (mut counts, mut ids) = (BTreeMap::new(), Vec::new());
+    if step.dial.is_some_and(|dial| dial.refused) {
+        return match ask::ask(scene, step) {
+            Ok(answer) => Err(format!(
+                "{} instead of no connection",
+                answer.response.status
+            )),
+            Err(_) => Ok(()),
+        };
+    }
     for _ in 0..count {
         let answer = ask::ask(scene, step)?;
         if let Some(workload) = judge::judge(step, &answer, &scene.journal)? {

@@ -75,6 +75,12 @@ impl Scene {
     pub(crate) fn door(&self, step: &Step) -> Result<Door, String> {
         let gateway = self.doors.iter().find(|(name, _)| *name == step.gateway);
         let (_, doors) = gateway.ok_or_else(|| format!("there is no Gateway {}", step.gateway))?;
+        if let Some(dial) = step.dial {
+            let door = doors.iter().find(|door| door.port == dial.port);
+            return door
+                .copied()
+                .ok_or_else(|| format!("no port {}", dial.port));
+        }
         let request = step.request.as_ref();
         let host = request
             .and_then(|it| it.host.as_deref())
