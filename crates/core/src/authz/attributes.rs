@@ -27,7 +27,7 @@ struct Http<'a> {
     request: &'a Request<'a>,
     /// `X-Forwarded-Proto` of this peer is believed.
     trusted: bool,
-    edits: Option<&'a Edits>,
+    edits: &'a Edits,
     caller: Option<Caller<'a>>,
     /// Authority in lower case.
     authority: Lower<'a>,
@@ -88,31 +88,24 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Of a request before its tokens were verified.
-    pub(crate) fn of_request(request: &'a Request<'a>, trusted: bool) -> Attributes<'a> {
+    /// Of a request: with what its tokens have changed so far, and whose claims
+    /// policies read. `trusted`: its peer may say `X-Forwarded-Proto`.
+    pub(crate) fn of_request(
+        request: &'a Request<'a>,
+        trusted: bool,
+        edits: &'a Edits,
+        caller: Option<Caller<'a>>,
+    ) -> Attributes<'a> {
         Attributes {
             connection: &request.connection,
             http: Some(Http {
                 request,
                 trusted,
-                edits: None,
-                caller: None,
+                edits,
+                caller,
                 authority: lower(request.authority),
             }),
         }
-    }
-
-    /// The same, after its tokens were verified.
-    pub(crate) fn verified(
-        mut self,
-        edits: &'a Edits,
-        caller: Option<Caller<'a>>,
-    ) -> Attributes<'a> {
-        if let Some(http) = &mut self.http {
-            http.edits = Some(edits);
-            http.caller = caller;
-        }
-        self
     }
 
     /// The caller's claims.
@@ -232,10 +225,12 @@ impl<'a> Http<'a> {
         if *name == X_FORWARDED_PROTO && !headers::keeps_proto(sent, self.trusted) {
             return f(self.request.scheme.as_bytes());
         }
-        let taken = self
-            .edits
-            .is_some_and(|it| it.remove_headers.contains(name));
-        let told = self.edits.map_or(&[][..], |it| &it.identity);
+        let Edits {
+            remove_headers,
+            identity: told,
+            ..
+        } = self.edits;
+        let taken = remove_headers.contains(name);
         (!taken && sent.get_all(name).iter().any(|it| f(it.as_bytes())))
             || told
                 .iter()
@@ -245,9 +240,8 @@ impl<'a> Http<'a> {
     /// Path and query, without parameters that carried a token.
     fn target(&self) -> SmallVec<[u8; 512]> {
         let mut target = SmallVec::from_slice(self.request.path.as_bytes());
-        let taken = self.edits.map_or(&[][..], |it| &it.remove_query);
         if let Some(query) = self.request.query {
-            for (separator, pair) in without_parameters(query, taken) {
+            for (separator, pair) in without_parameters(query, &self.edits.remove_query) {
                 // Both separators are ASCII.
                 target.push(separator as u8);
                 target.extend_from_slice(pair.as_bytes());

@@ -121,13 +121,9 @@ impl PolicySet {
         if action == Action::Audit {
             add(&stage.enforced, &matches.enforced, Remarked::Audited);
         }
-        let all = stage
-            .policies
-            .iter()
-            .filter_map(|it| self.policies.get(*it as usize));
+        let first = stage.first_trial.filter(|_| matches.trial.is_empty());
         if action == Action::Allow
-            && matches.trial.is_empty()
-            && let Some(first) = all.into_iter().find(|it| it.dry_run)
+            && let Some(first) = first.and_then(|it| self.policies.get(it as usize))
         {
             remarks.push(Remark {
                 action,

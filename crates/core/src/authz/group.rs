@@ -42,6 +42,9 @@ impl Group {
     /// Finds rules that match, looking at as few as the index allows.
     pub(super) fn search(&self, attributes: &Attributes<'_>, wanted: Wanted) -> Found {
         let mut found = Found::new();
+        if self.rules.is_empty() {
+            return found;
+        }
         self.index.candidates(attributes, |number| {
             let Some(rule) = self.rules.get(number as usize) else {
                 return false;

@@ -22,6 +22,8 @@ pub struct PolicySet {
 pub(super) struct Stage {
     /// Positions in [`PolicySet::policies`].
     pub(super) policies: Vec<u32>,
+    /// The first policy under trial, by its position in the set.
+    pub(super) first_trial: Option<u32>,
     /// Rules that decide.
     pub(super) enforced: Group,
     /// Rules under trial.
@@ -54,6 +56,11 @@ impl PolicySet {
         &self.policies
     }
 
+    /// Whether any policy has one of these actions.
+    pub(crate) fn has_any(&self, actions: &[Action]) -> bool {
+        actions.iter().any(|it| !self.stage(*it).is_empty())
+    }
+
     pub(super) fn stage(&self, action: Action) -> &Stage {
         match action {
             Action::Custom => &self.custom,
@@ -76,7 +83,9 @@ impl Stage {
             let plain_rules: Vec<_> = plain.iter().map(|(_, rule)| *rule).collect();
             Group::new(plain.iter().map(compile).collect(), &plain_rules)
         };
+        let first_trial = ours.iter().find(|(_, it)| it.dry_run);
         Stage {
+            first_trial: first_trial.map(|(number, _)| *number),
             enforced: group(false),
             trial: group(true),
             policies: ours.iter().map(|(number, _)| *number).collect(),

@@ -222,10 +222,13 @@ impl<'r> Progress<'r> {
                 "a policy set is gone",
             ));
         };
+        if !policies.has_any(actions) {
+            return Ok(());
+        }
         let trusted = listener.proxies.trusts(req.connection.peer.ip());
         let mut remarks = std::mem::take(&mut self.remarks);
-        let attributes = Attributes::of_request(req, trusted);
-        let attributes = attributes.verified(&self.edits, self.caller(snap));
+        let caller = self.caller(snap);
+        let attributes = Attributes::of_request(req, trusted, &self.edits, caller);
         let mut outcome = actions
             .iter()
             .map(|it| policies.enforce(*it, &attributes, &mut remarks, rec));

@@ -11,6 +11,7 @@
 
 mod expressions;
 mod listeners;
+mod policies;
 mod stages;
 mod tokens;
 mod world;

@@ -139,7 +139,12 @@ impl Sample {
             claims,
             rule: &rule,
         });
-        f(&Attributes::of_request(&request, false).verified(&self.edits, caller))
+        f(&Attributes::of_request(
+            &request,
+            false,
+            &self.edits,
+            caller,
+        ))
     }
 
     /// Holds it against a set, action by action.
