@@ -10,6 +10,7 @@ use countersign_core::backend::Ca;
 use countersign_core::id::ListenerId;
 use countersign_core::origin::Origin;
 use countersign_jose::KeySet;
+use http::HeaderName;
 use ipnet::IpNet;
 
 /// Everything that a load without errors yields.
@@ -68,6 +69,29 @@ pub struct SocketSettings {
     pub streams_outlive_token: bool,
     /// What is written for each request.
     pub access_log: AccessLog,
+    /// Answers carry the id of their decision. `None`: none do.
+    pub debug_header: Option<Arc<DebugHeader>>,
+}
+
+/// A header in which a client is told which decision fell. `GatewayParameters.spec.debugHeader`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebugHeader {
+    /// Its name.
+    pub name: HeaderName,
+    /// How much it tells.
+    pub detail: DebugDetail,
+    /// The listeners of the socket whose answers carry it.
+    pub listeners: Box<[ListenerId]>,
+}
+
+/// How much a client is told of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DebugDetail {
+    /// An id that the access log repeats.
+    #[default]
+    Id,
+    /// Reason and rule as well. For test environments.
+    Full,
 }
 
 /// A listener's certificate.

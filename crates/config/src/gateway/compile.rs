@@ -38,6 +38,7 @@ impl Gateways {
         let mut clashes = Clashes::new(policies, written);
         for gateway in &self.list {
             gateway.check_proxies(&policies.mesh, diags);
+            gateway.check_debug_header(diags);
             for listener in &gateway.listeners {
                 let routes = entries.next().unwrap_or_default();
                 listeners.push(gateway.listener(listener, policies, routes, &mut clashes));
@@ -93,6 +94,7 @@ impl Gateway {
             proxy_protocol: set.proxy_protocol.clone().unwrap_or_default().into(),
             streams_outlive_token: set.streams_outlive_token.unwrap_or(false),
             access_log: set.access_log.unwrap_or_default(),
+            debug_header: self.debug_header(plan),
         }
     }
 

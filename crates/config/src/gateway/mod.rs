@@ -7,6 +7,7 @@ mod certificate;
 mod class;
 mod clients;
 mod compile;
+mod debug;
 mod identity;
 mod listener;
 mod parameters;

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::path::Normalization;
+use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::compiled::{AccessLog, Limits, Timeouts};
+use crate::compiled::{AccessLog, DebugDetail, Limits, Timeouts};
 use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef, quoted};
 use crate::object::{Kind, Objects};
+use crate::read::Spanned;
 use crate::refs::{DataRefSpec, described, near};
 use crate::source::Span;
 
@@ -27,6 +29,7 @@ pub(crate) struct Parameters {
     pub(crate) streams_outlive_token: Option<bool>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) normalization: Option<Normalization>,
+    pub(crate) debug_header: Option<DebugSpec>,
     /// Which trust domains CAs may vouch for (decision P13).
     pub(crate) client_certificates: Option<Vec<Binding>>,
     limits: LimitFields,
@@ -50,6 +53,24 @@ pub(crate) struct Binding {
     pub(crate) authority: DataRefSpec,
     /// What it may vouch for.
     pub(crate) trust_domains: Vec<Arc<str>>,
+}
+
+/// `debugHeader`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DebugSpec {
+    pub(crate) name: HeaderName,
+    pub(crate) detail: DebugDetail,
+    /// Names of listeners; `None`: all.
+    pub(crate) listeners: Option<Vec<Spanned<Arc<str>>>>,
+    pub(crate) span: Span,
+}
+
+impl DebugSpec {
+    /// Whether the answers of a listener carry it.
+    pub(crate) fn holds_for(&self, listener: &str) -> bool {
+        let mut names = self.listeners.iter().flatten();
+        self.listeners.is_none() || names.any(|it| *it.value == *listener)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,6 +217,7 @@ impl Parameters {
             streams_outlive_token: self.streams_outlive_token.or(base.streams_outlive_token),
             access_log: self.access_log.or(base.access_log),
             normalization: self.normalization.or(base.normalization),
+            debug_header: self.debug_header.or_else(|| base.debug_header.clone()),
             client_certificates: self
                 .client_certificates
                 .or_else(|| base.client_certificates.clone()),

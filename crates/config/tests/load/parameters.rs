@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_config::compiled::{AccessLog, Compiled, Limits, Timeouts};
+use countersign_config::compiled::{AccessLog, Compiled, DebugDetail, Limits, Timeouts};
 use countersign_core::address::TrustedProxies;
 use countersign_core::path::Normalization;
 
@@ -189,4 +189,43 @@ fn mapped_ports_may_clash_too() {
     let text =
         gateway_named("gw", OWN, two) + &parameters("own", "  ports: [{port: 80, bind: 8080}]");
     assert_eq!(codes(&text), ["port-conflict"]);
+}
+
+#[test]
+fn debug_header() {
+    let of = |text: &str| {
+        let listeners = "{name: a, protocol: HTTP, port: 80}, {name: b, protocol: HTTP, port: 81}";
+        let compiled = compiled(&(gateway_named("gw", OWN, listeners) + &parameters("own", text)));
+        let told = compiled.sockets.iter().map(|it| {
+            let header = it.debug_header.as_ref()?;
+            Some((
+                header.name.to_string(),
+                header.detail,
+                header.listeners.len(),
+            ))
+        });
+        told.collect::<Vec<_>>()
+    };
+    let header = |name: &str, detail| Some((name.to_owned(), detail, 1));
+    assert_eq!(of("  accessLog: Text"), [None, None]);
+    let usual = || header("x-countersign-decision", DebugDetail::Id);
+    assert_eq!(of("  debugHeader: {detail: Id}"), [usual(), usual()]);
+    assert_eq!(
+        of("  debugHeader: {name: X-Why, detail: Full, listeners: [b]}"),
+        [None, header("x-why", DebugDetail::Full)]
+    );
+    for (text, code) in [
+        ("  debugHeader: {detail: Full}", "debug-header-full"),
+        (
+            "  debugHeader: {listeners: [https]}",
+            "debug-listener-unknown",
+        ),
+        ("  debugHeader: {name: location}", "invalid-value"),
+        ("  debugHeader: {name: x-frame-options}", "invalid-value"),
+        ("  debugHeader: {name: 'x y'}", "invalid-value"),
+        ("  debugHeader: {detail: All}", "invalid-value"),
+        ("  debugHeader: {header: x-y}", "unknown-field"),
+    ] {
+        assert_eq!(codes(&with(text)), [code], "{text}");
+    }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) request: Option<&'a str>,
     /// W3C trace id.
     pub(crate) trace: Option<&'a str>,
+    /// Id of the decision, where the client was told it.
+    pub(crate) decision: Option<&'a str>,
 }
 
 impl Entry<'_> {
@@ -102,6 +104,7 @@ impl Entry<'_> {
         line.word("protocol", self.protocol);
         line.some("request_id", self.request);
         line.some("trace_id", self.trace);
+        line.some("decision", self.decision);
     }
 }
 

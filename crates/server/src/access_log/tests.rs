@@ -34,6 +34,7 @@ fn entry() -> Entry<'static> {
         protocol: "HTTP/1.1",
         request: Some("r-1"),
         trace: None,
+        decision: None,
     }
 }
 

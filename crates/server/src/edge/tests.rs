@@ -127,6 +127,7 @@ pub(crate) fn compiled(ports: &[&Port]) -> Arc<Compiled> {
             proxy_protocol: port.proxies.iter().map(|it| it.parse().unwrap()).collect(),
             streams_outlive_token: false,
             access_log: Default::default(),
+            debug_header: None,
         });
     }
     compiled.snapshot.sockets = sockets.into();

@@ -131,10 +131,11 @@ fn respond(
     mut exchange: Box<Exchange>,
     status: StatusCode,
     reason: Reason,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     text: String,
 ) -> Response<Body> {
     exchange.answers(status, reason);
+    exchange.tell(&mut headers);
     let head = exchange.asker.method == Method::HEAD;
     let length = HeaderValue::from(text.len());
     let text = if head { Bytes::new() } else { text.into() };

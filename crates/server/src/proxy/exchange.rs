@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use super::context::{Context, View};
 use super::cut::Cut;
+use super::decision;
 use super::progress::{Fault, Progress};
 use super::trace::{End, Trace};
 use crate::access_log::Entry;
@@ -82,6 +83,8 @@ struct Outcome {
 struct Ids {
     request: Option<HeaderValue>,
     trace: Option<HeaderValue>,
+    /// Of the decision, where the client is told it.
+    decision: Option<HeaderValue>,
 }
 
 impl Exchange {
@@ -101,6 +104,7 @@ impl Exchange {
         let ids = Ids {
             request: None,
             trace: trace.as_ref().map(|trace| trace.parent()),
+            decision: None,
         };
         Box::new(Exchange {
             context,
@@ -195,6 +199,23 @@ impl Exchange {
         self.outcome.detail.clone_from(&denial.detail);
     }
 
+    /// Tells the client which decision fell, where its listener says so. What a backend says in that header goes.
+    pub(crate) fn tell(&mut self, headers: &mut HeaderMap) {
+        let debug = self.settings().and_then(|it| it.debug_header.clone());
+        let Some(debug) =
+            debug.filter(|it| self.listener.is_some_and(|id| it.listeners.contains(&id)))
+        else {
+            return;
+        };
+        let id = self.context.random.request_id();
+        let (reason, rule) = (self.outcome.reason.as_ref(), self.outcome.rule.as_deref());
+        headers.insert(
+            &debug.name,
+            decision::header(&id, debug.detail, reason, rule),
+        );
+        self.ids.decision = Some(id);
+    }
+
     /// The answer was sent to its end.
     pub(crate) fn complete(&mut self) {
         self.outcome.complete = true;
@@ -272,6 +293,7 @@ impl Exchange {
             protocol: protocol(self.asker.version),
             request,
             trace: self.ids.trace.as_ref().and_then(trace_id),
+            decision: self.ids.decision.as_ref().and_then(|id| id.to_str().ok()),
         };
         self.context.lines.push(form, &entry);
         if let (Some(trace), Some(tracer)) = (trace, &self.context.tracer) {

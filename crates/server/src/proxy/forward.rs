@@ -259,6 +259,7 @@ impl<'v> Way<'v> {
         strip_response_hop_by_hop(&mut headers);
         self.edit_answer(&mut headers, sharing);
         exchange.answers(head.status, Reason::Ok);
+        exchange.tell(&mut headers);
         let mut response = Response::new(Body::backend(exchange, body, lease, bounds.for_body()));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;

@@ -8,6 +8,7 @@ mod bounds;
 mod clock;
 mod context;
 mod cut;
+mod decision;
 mod exchange;
 mod facts;
 mod forward;

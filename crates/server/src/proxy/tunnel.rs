@@ -45,6 +45,7 @@ pub(crate) fn open(
     if let Some(protocol) = protocol {
         headers.insert(UPGRADE, protocol);
     }
+    exchange.tell(&mut headers);
     *response.headers_mut() = headers;
     spawn_local(async move {
         let both = async { tokio::try_join!(client, backend) };

@@ -135,6 +135,7 @@ pub(crate) fn compiled(bind: u16, backend: SocketAddr) -> Compiled {
         proxy_protocol: [].into(),
         streams_outlive_token: false,
         access_log: AccessLog::Json,
+        debug_header: None,
     }]
     .into();
     compiled

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::path::Normalization;
+use http::HeaderName;
 use ipnet::IpNet;
 
-use super::{Binding, LimitFields, Parameters, PortMap, TimeoutFields};
-use crate::compiled::AccessLog;
+use super::{Binding, DebugSpec, LimitFields, Parameters, PortMap, TimeoutFields};
+use crate::compiled::{AccessLog, DebugDetail};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
 use crate::read::{
-    Fields, boolean, choice, duration_in, int_in, invalid, list_in, parsed, port, string,
+    Fields, boolean, choice, duration_in, header_name, int_in, invalid, list_in, parsed, port,
+    spanned, string,
 };
 use crate::refs::DataRefSpec;
 use crate::yaml::Node;
@@ -50,6 +52,7 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<Parameter
             streams_outlive_token: fields.optional("streams", streams).flatten(),
             access_log: fields.optional("accessLog", choice(ACCESS_LOGS)),
             normalization: fields.optional("pathNormalization", choice(NORMALIZATIONS)),
+            debug_header: fields.optional("debugHeader", debug_header),
             client_certificates: fields.optional("clientCertificates", list_in(1..=64, binding)),
             limits: fields.optional("limits", limits).unwrap_or_default(),
             timeouts: fields.optional("timeouts", timeouts).unwrap_or_default(),
@@ -128,6 +131,39 @@ fn forwarded(node: &Node, diags: &mut Diagnostics) -> Option<Forwarded> {
 fn jwks(node: &Node, diags: &mut Diagnostics) -> Option<Option<bool>> {
     let mut fields = Fields::of(node, "GatewayParameters.spec.jwks", diags)?;
     Some(fields.optional("refusePrivateAddresses", boolean))
+}
+
+fn debug_header(node: &Node, diags: &mut Diagnostics) -> Option<DebugSpec> {
+    let mut fields = Fields::of(node, "GatewayParameters.spec.debugHeader", diags)?;
+    let usual = HeaderName::from_static("x-countersign-decision");
+    let name = fields.optional("name", own_header).unwrap_or(usual);
+    let detail = fields.optional("detail", choice(DEBUG_DETAILS));
+    let listeners = fields.optional("listeners", list_in(1..=64, spanned(string)));
+    Some(DebugSpec {
+        name,
+        detail: detail.unwrap_or_default(),
+        listeners,
+        span: node.span,
+    })
+}
+
+const DEBUG_DETAILS: &[(&str, DebugDetail)] =
+    &[("Id", DebugDetail::Id), ("Full", DebugDetail::Full)];
+
+/// A header that means nothing to anybody else: another could change what an answer says.
+fn own_header(node: &Node, diags: &mut Diagnostics) -> Option<HeaderName> {
+    const TAKEN: [&str; 3] = [
+        "x-content-type-options",
+        "x-frame-options",
+        "x-xss-protection",
+    ];
+    let name = header_name(node, diags)?;
+    if !name.as_str().starts_with("x-") || TAKEN.contains(&name.as_str()) {
+        let help = "write a name that begins with `x-` and that browsers do not know";
+        invalid(node, "is no header of one's own", help, diags);
+        return None;
+    }
+    Some(name)
 }
 
 fn streams(node: &Node, diags: &mut Diagnostics) -> Option<Option<bool>> {

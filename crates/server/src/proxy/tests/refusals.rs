@@ -1,9 +1,15 @@
 //! What a client is told when it is refused, and how it gets to read it.
 
+use std::sync::Arc;
+
+use countersign_config::compiled::{DebugDetail, DebugHeader};
 use countersign_core::filter::{Cors, OriginPattern};
+use countersign_core::id::ListenerId;
 use countersign_testkit::client::{Client, Request};
 use countersign_testkit::mint::Key;
+use countersign_testkit::site::Reply;
 use countersign_testkit::upstream::Upstream;
+use http::HeaderName;
 use serde_json::json;
 
 use super::scene::{Gateway, Scene, claims};
@@ -155,4 +161,69 @@ fn requests_that_break_http_get_400_and_the_connection_closes() {
     assert!(client.closes_within(std::time::Duration::from_secs(1)));
     assert_eq!(gateway.logged("/")["reason"], "bad_request");
     assert_eq!(upstream.connections(), 0);
+}
+
+/// Opt-in: the same id in the answer and in the log, whoever answers; nothing of it from a backend.
+#[test]
+fn a_decision_has_an_id_where_the_listener_says_so() {
+    let header = |detail, listener| {
+        Some(Arc::new(DebugHeader {
+            name: HeaderName::from_static("x-why"),
+            detail,
+            listeners: Box::new([ListenerId(listener)]),
+        }))
+    };
+    let upstream = Upstream::start("a");
+    upstream.answer(
+        "/open",
+        Reply::new(200).header("x-why", "forged").body("hello"),
+    );
+    let start = |debug| {
+        let mut scene = Scene::to(upstream.address());
+        scene.settings.debug_header = debug;
+        scene.issuer("i", &Key::rsa("k"), "authorization");
+        scene.route("/secret", true);
+        scene.route("/open", false);
+        scene.strict().start()
+    };
+    for (debug, told) in [
+        (None, None),
+        (header(DebugDetail::Id, 1), None),
+        (header(DebugDetail::Id, 0), Some(false)),
+        (header(DebugDetail::Full, 0), Some(true)),
+    ] {
+        let gateway = start(debug);
+        for (path, reason) in [("/secret", "jwt_missing"), ("/open", "ok")] {
+            let response = Request::get(path)
+                .header("host", "a.test")
+                .send(gateway.address);
+            let header = response.headers.all("x-why");
+            let line = gateway.logged(path);
+            let Some(full) = told else {
+                assert_eq!(line.get("decision"), None, "{line}");
+                assert!(header.is_empty() || header == ["forged"], "{header:?}");
+                continue;
+            };
+            let [header] = header[..] else {
+                panic!("{header:?}");
+            };
+            let (id, rest) = header.split_once("; ").unwrap_or((header, ""));
+            assert_eq!(
+                (line["decision"].as_str(), id.len()),
+                (Some(id), 36),
+                "{line}"
+            );
+            let expected = if full {
+                format!("reason={reason}")
+            } else {
+                String::new()
+            };
+            assert!(
+                rest.starts_with(&expected) && (full || rest.is_empty()),
+                "{header}"
+            );
+            let rule = rest.contains("; rule=\"RequestAuthentication test/");
+            assert_eq!(rule, full && path == "/secret", "{header}");
+        }
+    }
 }

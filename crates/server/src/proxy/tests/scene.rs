@@ -420,6 +420,7 @@ fn settings() -> SocketSettings {
         proxy_protocol: Box::default(),
         streams_outlive_token: false,
         access_log: AccessLog::Json,
+        debug_header: None,
     }
 }
 
