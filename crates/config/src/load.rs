@@ -1,13 +1,12 @@
 //! The way in: texts to the compiled configuration.
 
 use countersign_core::Snapshot;
-use countersign_core::backend::{Ca, Endpoint};
 
 use crate::compiled::{Compiled, Protection};
 use crate::diagnostic::Diagnostics;
 use crate::gateway::Gateways;
-use crate::object::{Kind, Objects};
-use crate::policy::{self, KeyBackend, Scene};
+use crate::object::Objects;
+use crate::policy::{self, KeyBackend, KeyServer, Scene};
 use crate::refs::{BackendRef, Backends, Referrer, Refs};
 use crate::routes::Routes;
 use crate::source::{Files, Text};
@@ -70,7 +69,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
             providers: std::mem::take(&mut policies.providers).into(),
             requirements: std::mem::take(&mut policies.requirements).into(),
             policies: std::mem::take(&mut policies.sets).into(),
-            rbacs: Box::default(),
+            rbacs: policies.take_rbacs().into(),
         },
         sockets: bound.settings,
         keys: policies.keys.into(),
@@ -79,8 +78,8 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
     }
 }
 
-/// Where to connect for a remote key set, and the CA that a BackendTLSPolicy gives for it (decision T16).
-fn key_backend(refs: &Refs<'_>, wanted: &KeyBackend<'_>) -> Result<(Endpoint, Option<Ca>), String> {
+/// Where to connect for a remote key set, and what a BackendTLSPolicy says about it (decision T16).
+fn key_backend(refs: &Refs<'_>, wanted: &KeyBackend<'_>) -> Result<KeyServer, String> {
     let reference = BackendRef {
         group: wanted.group.into(),
         kind: wanted.kind.into(),
@@ -89,12 +88,15 @@ fn key_backend(refs: &Refs<'_>, wanted: &KeyBackend<'_>) -> Result<(Endpoint, Op
         port: wanted.port,
     };
     let from = Referrer {
-        group: Kind::GatewayExtension.group(),
-        kind: Kind::GatewayExtension.name(),
-        namespace: wanted.from,
+        group: wanted.from.kind.group(),
+        kind: wanted.from.kind.name(),
+        namespace: &wanted.from.namespace,
     };
     let backend = refs.backend(&reference, from).map_err(|it| it.why)?;
     let endpoint = backend.endpoints.into_iter().next();
     let endpoint = endpoint.ok_or_else(|| format!("{} has no endpoints", backend.name))?;
-    Ok((endpoint, backend.tls.map(|tls| tls.ca)))
+    Ok(KeyServer {
+        endpoint,
+        tls: backend.tls,
+    })
 }

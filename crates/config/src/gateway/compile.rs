@@ -107,6 +107,9 @@ impl Gateway {
     ) -> listener::Listener {
         let istio = policies.istio(&self.key);
         let effect = policies.listener(&self.key, &listener.spec.name);
+        if let Some(clash) = effect.clash {
+            clashes.keep(*clash);
+        }
         let in_force = [istio, effect.jwt]
             .into_iter()
             .chain(routes.iter().map(|it| it.jwt));
@@ -131,7 +134,7 @@ impl Gateway {
             istio,
             jwt: effect.jwt,
             policies: policies.authorization(&self.key),
-            rbac: None,
+            rbac: effect.rbac,
             identity,
             normalization: self.normalization(&policies.mesh),
             proxies: self.proxies(&policies.mesh),

@@ -87,7 +87,7 @@ impl<'a> Clashes<'a> {
         self.found.into_iter().for_each(|it| diags.push(it));
     }
 
-    fn keep(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn keep(&mut self, diagnostic: Diagnostic) {
         if !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
@@ -151,7 +151,12 @@ fn owner(origin: &Origin) -> String {
 }
 
 fn subject(origin: &Origin) -> ObjectRef {
-    let kinds = [Kind::RequestAuthentication, Kind::GatewayExtension];
+    let kinds = [
+        Kind::RequestAuthentication,
+        Kind::GatewayExtension,
+        Kind::AgentgatewayPolicy,
+        Kind::EnterpriseAgentgatewayPolicy,
+    ];
     let kind = kinds.into_iter().find(|it| it.name() == origin.kind);
     ObjectRef {
         group: kind.map_or("", Kind::group).into(),

@@ -23,6 +23,8 @@ pub enum Kind {
     RequestAuthentication,
     AuthorizationPolicy,
     GatewayParameters,
+    AgentgatewayPolicy,
+    EnterpriseAgentgatewayPolicy,
 }
 
 /// What becomes of an object of some group and kind.
@@ -166,6 +168,8 @@ const fn entry(
 
 const ISTIO: &str = "security.istio.io";
 const GLOO: &str = "security.policy.gloo.solo.io";
+const AGENTGATEWAY: &str = "agentgateway.dev";
+const ENTERPRISE_AGENTGATEWAY: &str = "enterpriseagentgateway.solo.io";
 
 /// Kinds of other projects that share a name with one of [`RESTRICTING`] and are passed over like all that is theirs.
 const NAMESAKES: &[(&str, &str)] = &[
@@ -185,10 +189,10 @@ const RESTRICTING: &[(&str, &str, &str)] = &[
     ("JWTPolicy", GLOO, "v2"),
     // As it is often written.
     ("JwtPolicy", GLOO, "v2"),
-    ("AgentgatewayPolicy", "agentgateway.dev", "v1alpha1"),
+    ("AgentgatewayPolicy", AGENTGATEWAY, "v1alpha1"),
     (
         "EnterpriseAgentgatewayPolicy",
-        "enterpriseagentgateway.solo.io",
+        ENTERPRISE_AGENTGATEWAY,
         "v1alpha1",
     ),
 ];
@@ -266,6 +270,18 @@ const KINDS: &[Entry] = &[
         "countersign.dev",
         &["v1alpha1"],
     ),
+    entry(
+        Kind::AgentgatewayPolicy,
+        "AgentgatewayPolicy",
+        AGENTGATEWAY,
+        &["v1alpha1"],
+    ),
+    entry(
+        Kind::EnterpriseAgentgatewayPolicy,
+        "EnterpriseAgentgatewayPolicy",
+        ENTERPRISE_AGENTGATEWAY,
+        &["v1alpha1"],
+    ),
 ];
 
 /// Kinds that exist and are not read; an empty list stands for all of the group.
@@ -294,8 +310,11 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     ),
     (ISTIO, &["PeerAuthentication"]),
     (GLOO, &[]),
-    ("agentgateway.dev", &[]),
-    ("enterpriseagentgateway.solo.io", &[]),
+    (
+        AGENTGATEWAY,
+        &["AgentgatewayBackend", "AgentgatewayParameters"],
+    ),
+    (ENTERPRISE_AGENTGATEWAY, &[]),
     ("enterprisekgateway.solo.io", &[]),
     ("enterprise.gloo.solo.io", &[]),
     ("extauth.solo.io", &[]),

@@ -11,6 +11,7 @@ use countersign_jose::{Audiences, Expect, ZeroExp};
 
 use super::demands::demands;
 use super::key_names::NamedKeys;
+use super::rules::Rules;
 use crate::compiled::KeySource;
 use crate::source::Span;
 
@@ -24,6 +25,8 @@ pub(super) struct Builder {
     pub(super) requirements: Vec<Requirement>,
     /// Where each rule stands.
     pub(super) places: HashMap<Arc<Origin>, Span>,
+    /// Expressions and address lists.
+    pub(super) rules: Rules,
 }
 
 /// What makes a provider.

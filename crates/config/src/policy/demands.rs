@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_core::authn::{Missing, Requirement, TokenRule};
+use countersign_core::authn::{Bad, Missing, Requirement, TokenRule};
 use countersign_core::provider::Provider;
 use countersign_core::source::Source;
 use countersign_jose::Audiences;
@@ -37,7 +37,9 @@ pub(super) fn demands(
         }
         return words.into_iter().map(Into::into).collect();
     }
-    words.extend(places(requirement));
+    if requirement.bad == Bad::Refuse {
+        words.extend(places(requirement));
+    }
     let mut by_issuer: BTreeMap<String, Vec<Named<'_>>> = BTreeMap::new();
     for (provider, keys) in rules.iter().filter_map(named) {
         let same = by_issuer.entry(issuer(provider)).or_default();
@@ -55,7 +57,7 @@ pub(super) fn demands(
 
 /// Puts words in an order to be read in, each once.
 pub(crate) fn sort(words: &mut Vec<Arc<str>>) {
-    const ORDER: [&str; 7] = [
+    const ORDER: [&str; 8] = [
         "token-present",
         "valid-tokens",
         "no-issuer",
@@ -63,6 +65,7 @@ pub(crate) fn sort(words: &mut Vec<Arc<str>>) {
         "audience",
         "keys",
         "clock-skew",
+        "rbac",
     ];
     let rank = |word: &str| {
         let name = word.split(':').next();

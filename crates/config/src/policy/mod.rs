@@ -1,15 +1,23 @@
-//! Policies about tokens: Istio's RequestAuthentication and kgateway's jwt
-//! extensions, attached to the gateways and routes of one load.
+//! Policies about callers: Istio's RequestAuthentication and AuthorizationPolicy,
+//! kgateway's `jwtAuth` and `rbac`, agentgateway's `jwtAuthentication` and
+//! `authorization`, attached to the gateways and routes of one load.
 //!
 //! [`compile`] reads them all and answers, through [`Policies`], what holds on
 //! a gateway, a listener and a route rule.
 
+mod agentgateway;
 mod builder;
 mod demands;
+mod effect;
+mod expressions;
 mod istio;
 mod key_names;
+mod keys;
 mod kgateway;
+mod levels;
 mod mesh;
+mod rules;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -20,18 +28,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use countersign_core::authn::Requirement;
-use countersign_core::authz::PolicySet;
-use countersign_core::backend::{Ca, Endpoint};
+use countersign_core::authz::{PolicySet, Rbac};
+use countersign_core::backend::{BackendTls, Endpoint};
 use countersign_core::id::{PolicySetId, RequirementId};
 use countersign_core::origin::Origin;
 use countersign_core::provider::Provider;
 
 use crate::compiled::{AddressGuard, KeySource};
 use crate::diagnostic::Diagnostics;
-use crate::object::Objects;
+use crate::object::{Object, Objects};
 use crate::source::Span;
 
+use effect::Jwt;
+use rules::RuleId;
+
 pub(crate) use demands::sort as sort_demands;
+pub use effect::Effect;
 pub use mesh::Mesh;
 
 /// A Gateway by name.
@@ -68,14 +80,23 @@ pub struct Scene<'a> {
     pub guard: AddressGuard,
 }
 
-/// Where to connect, and the CA that a BackendTLSPolicy gives; or why not.
-pub type KeyBackends<'a> = dyn Fn(&KeyBackend<'_>) -> Result<(Endpoint, Option<Ca>), String> + 'a;
+/// The server of a key set, or why there is none.
+pub type KeyBackends<'a> = dyn Fn(&KeyBackend<'_>) -> Result<KeyServer, String> + 'a;
+
+/// Who has a key set.
+#[derive(Clone, Debug)]
+pub struct KeyServer {
+    /// Where to connect.
+    pub endpoint: Endpoint,
+    /// What a BackendTLSPolicy says about its certificate.
+    pub tls: Option<BackendTls>,
+}
 
 /// A `backendRef` of `jwks.remote`.
 #[derive(Debug)]
 pub struct KeyBackend<'a> {
-    /// Namespace of the object that refers.
-    pub from: &'a str,
+    /// The object that refers.
+    pub from: &'a Object,
     /// Group of the target; empty for the core group.
     pub group: &'a str,
     /// Kind of the target.
@@ -108,17 +129,6 @@ pub struct RouteInfo {
     pub rules: Vec<Option<Arc<str>>>,
 }
 
-/// What kgateway policies demand at some place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Effect {
-    /// The token requirement, if any.
-    pub jwt: Option<RequirementId>,
-    /// Why the place is closed, if it is (decision P4).
-    pub closed: Option<Arc<str>>,
-    /// What is demanded, for comparison across reloads.
-    pub demands: Vec<Arc<str>>,
-}
-
 /// All token policies, compiled and attached.
 #[derive(Debug, Default)]
 pub struct Policies {
@@ -136,7 +146,9 @@ pub struct Policies {
     pub sets: Vec<PolicySet>,
     istio: istio::Attached,
     authorizations: istio::Authorizations,
+    rules: rules::Rules,
     kgateway: kgateway::Attached,
+    agentgateway: agentgateway::Attached,
 }
 
 impl Policies {
@@ -169,12 +181,15 @@ impl Policies {
 
     /// What holds on a listener where no route matched: gateway < listener.
     pub fn listener(&self, gateway: &GatewayKey, listener: &str) -> Effect {
-        self.kgateway.listener(gateway, listener)
+        let kgateway = self.kgateway.on_listener(gateway, listener);
+        let agentgateway = self.agentgateway.on_listener(gateway, listener);
+        self.effect(kgateway, agentgateway)
     }
 
     /// What holds for a route rule on a listener: gateway < listener < route <
-    /// rule < TrafficPolicies named by the rule's own filters. The closest
-    /// level wins alone.
+    /// rule < TrafficPolicies named by the rule's own filters. Of each of
+    /// kgateway's fields, and of agentgateway's `jwtAuthentication`, the closest
+    /// level wins alone; agentgateway's `authorization` is gathered from all.
     pub fn rule(
         &self,
         gateway: &GatewayKey,
@@ -183,8 +198,35 @@ impl Policies {
         rule: usize,
         extension_refs: &[Arc<str>],
     ) -> Effect {
-        self.kgateway
-            .rule(gateway, listener, route, rule, extension_refs)
+        let kgateway = self
+            .kgateway
+            .on_rule(gateway, listener, route, rule, extension_refs);
+        let agentgateway = self.agentgateway.on_rule(gateway, listener, route, rule);
+        self.effect(kgateway, agentgateway)
+    }
+
+    /// The expressions and address lists that hold somewhere; [`countersign_core::id::RbacId`] counts them. Complete once
+    /// every listener and route was asked for.
+    pub fn take_rbacs(&self) -> Vec<Rbac> {
+        self.rules.take_combined()
+    }
+
+    fn effect(
+        &self,
+        (jwt, rbac): (Option<&Jwt>, Option<RuleId>),
+        (other, authorization): (Option<&Jwt>, Vec<RuleId>),
+    ) -> Effect {
+        let clash = jwt.zip(other).and_then(|(jwt, other)| jwt.clash(other));
+        let jwt = jwt.filter(|it| it.asks()).or(other);
+        let mut demands = jwt.map_or_else(Vec::new, |it| it.demands.clone());
+        demands.extend(self.rules.demands(rbac, &authorization));
+        Effect {
+            jwt: jwt.and_then(|it| it.requirement),
+            rbac: self.rules.combine(rbac, authorization),
+            closed: jwt.and_then(|it| it.closed.clone()),
+            demands,
+            clash,
+        }
     }
 }
 
@@ -195,11 +237,13 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
     let istio = istio::attach(scene, &mesh, &mut builder, diags);
     let mut authorizations = istio::authorize(scene, &mesh, diags);
     let kgateway = kgateway::attach(scene, &mut builder, diags);
+    let agentgateway = agentgateway::attach(scene, &mut builder, diags);
     let builder::Builder {
         providers,
         keys,
         requirements,
         places,
+        rules,
         ..
     } = builder;
     Policies {
@@ -211,6 +255,8 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
         sets: std::mem::take(&mut authorizations.sets),
         istio,
         authorizations,
+        rules,
         kgateway,
+        agentgateway,
     }
 }

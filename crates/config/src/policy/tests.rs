@@ -44,13 +44,13 @@ fn load(yaml: &str) -> Load {
         }
     };
     let backend = |wanted: &KeyBackend<'_>| match wanted.name {
-        "idp" => Ok((
-            Endpoint {
+        "idp" => Ok(KeyServer {
+            endpoint: Endpoint {
                 host: "10.0.0.1".into(),
                 port: 443,
             },
-            None,
-        )),
+            tls: None,
+        }),
         name => Err(format!(
             "there is no {} `{}/{name}`",
             wanted.kind, wanted.namespace
@@ -277,7 +277,7 @@ fn of_two_policies_on_one_level_the_older_wins_and_the_other_is_told() {
         + &dated("b", "2026-01-01T00:00:00Z", "two");
     let load = load(&yaml);
     assert_eq!(load.at("http", 0, &[]), "two");
-    load.assert_said("this policy is overridden where TrafficPolicy `apps/b`");
+    load.assert_said("`jwtAuth` of this policy is overridden where TrafficPolicy `apps/b`");
 }
 
 #[test]
@@ -377,8 +377,8 @@ fn kgateway_mistakes_are_named() {
     ] {
         load(&extension("e", &jwt)).assert_said(said);
     }
-    load(&traffic("p", "{rbac: {}}"))
-        .assert_said("field `rbac` of `TrafficPolicy.spec` is not supported");
+    load(&traffic("p", "{cors: {}}"))
+        .assert_said("field `cors` of `TrafficPolicy.spec` is not supported");
     load(&traffic("p", &on("ListenerSet", "x", "", "{disable: {}}"))).assert_said("cannot target");
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign_core::authn::ClaimHeader;
-use countersign_jose::KeySet;
+use countersign_jose::{Audiences, KeySet};
 use http::{HeaderName, Uri};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, has_user_information};
@@ -66,6 +66,14 @@ pub(super) fn claim_header(
         header: header?,
         path: path?,
     })
+}
+
+/// Audiences that are compared byte for byte (RFC 7519 section 4.1.3).
+pub(super) fn exact(listed: &[Arc<str>]) -> Audiences {
+    match listed {
+        [] => Audiences::Any,
+        some => Audiences::exact(some.iter().map(|it| &**it)),
+    }
 }
 
 /// An issuer; empty for none. Without user information, if it is a URL: it may be asked for its keys, and is logged.

@@ -94,6 +94,9 @@ impl Compiler<'_, '_, '_> {
             let effect = self
                 .policies
                 .rule(&gateway.key, name, &route.key, index, &extensions);
+            if let Some(clash) = &effect.clash {
+                self.diags.push(clash.as_ref().clone());
+            }
             self.protect(place, &compiled, &effect.demands);
             let known = variants.iter().find(|(closed, _)| *closed == effect.closed);
             let id = known.map(|(_, id)| *id).unwrap_or_else(|| {
@@ -124,7 +127,7 @@ impl Compiler<'_, '_, '_> {
                     matches: matches.value.clone(),
                     rule: id,
                     jwt: effect.jwt,
-                    rbac: None,
+                    rbac: effect.rbac,
                     age,
                 };
                 entries

@@ -8,11 +8,13 @@
 )]
 
 mod admission;
+mod agentgateway;
 mod attachment;
 mod authorization;
 mod backends;
 mod clients;
 mod examples;
+mod expressions;
 mod gateways;
 mod golden;
 mod gwapi;

@@ -37,8 +37,10 @@ fn a_traffic_policy_without_jwt_auth_has_no_effect() {
     let named = policy("{jwtAuth: null}").replace(&format!("{{{TO_SERVICE}}}"), by_filter);
     assert_eq!(codes(&named), ["policy-without-effect"]);
     // An error says more than that nothing is demanded.
-    let refused = policy(&format!("{{{TARGET}, rbac: {{policy: {{}}}}}}"));
+    let refused = policy(&format!("{{{TARGET}, cors: {{}}}}"));
     assert_eq!(codes(&refused), ["unsupported-field"]);
+    let refused = policy(&format!("{{{TARGET}, rbac: {{policy: {{}}}}}}"));
+    assert_eq!(codes(&refused), ["missing-field"]);
     assert_eq!(
         codes(&policy(&format!("{{{TARGET}, jwtAuth: {{}}}}"))),
         ["missing-field"]

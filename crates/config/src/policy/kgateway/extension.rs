@@ -6,9 +6,10 @@ use std::time::Duration;
 use countersign_core::authn::{ClaimHeader, Missing};
 use countersign_core::source::Source;
 
-use super::keys::{KeySpec, jwks};
+use super::jwks::jwks;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
+use crate::policy::keys::KeySpec;
 use crate::policy::tokens::{check_audiences, claim_header, claim_path, issuer, output_header};
 use crate::read::{
     Fields, Spanned, any_string, boolean, choice, duration_in, header_name, list_in, spanned,

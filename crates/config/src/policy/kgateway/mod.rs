@@ -1,8 +1,10 @@
-//! kgateway's GatewayExtension (`jwt`) and TrafficPolicy (`jwtAuth`).
+//! kgateway's GatewayExtension (`jwt`) and TrafficPolicy (`jwtAuth`, `rbac`).
 
 mod attach;
 mod extension;
-mod keys;
+mod jwks;
+mod jwt;
+mod rbac;
 mod traffic;
 
 pub(super) use attach::{Attached, attach};

@@ -2,40 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::rbac::{Rbac, rbac};
+use crate::diagnostic::Diagnostics;
 use crate::object::Object;
+use crate::policy::targets::{Target, targets};
 use crate::policy::tokens::without_effect;
-use crate::read::{
-    Fields, Spanned, any_string, dns_label, dns_subdomain, list_in, map, spanned, string,
-};
-use crate::yaml::{Key, Node};
+use crate::read::{Fields, Spanned, dns_label, dns_subdomain, spanned};
+use crate::yaml::Node;
 
 /// A TrafficPolicy.
 pub(super) struct Traffic<'a> {
     pub(super) object: &'a Object,
     pub(super) targets: Vec<Spanned<Target>>,
     pub(super) jwt: Option<JwtAuth>,
-}
-
-/// One `targetRefs` or `targetSelectors` entry.
-pub(super) struct Target {
-    pub(super) kind: TargetKind,
-    pub(super) which: Which,
-    /// A listener of a Gateway, a rule of a route.
-    pub(super) section: Option<Arc<str>>,
-}
-
-/// Kinds that jwtAuth can be attached to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum TargetKind {
-    Gateway,
-    Route(&'static str),
-}
-
-/// By name, or by labels.
-pub(super) enum Which {
-    Name(Arc<str>),
-    Labels(Vec<(Key, Arc<str>)>),
+    pub(super) rbac: Option<Spanned<Rbac>>,
 }
 
 /// `jwtAuth`.
@@ -69,7 +49,6 @@ const UNSUPPORTED: &[&str] = &[
     "headerModifiers",
     "oauth2",
     "rateLimit",
-    "rbac",
     "retry",
     "timeouts",
     "tracing",
@@ -77,41 +56,42 @@ const UNSUPPORTED: &[&str] = &[
     "urlRewrite",
 ];
 
+/// What it can do here.
+const ENFORCED: &[&str] = &["jwtAuth", "rbac"];
+
 /// Reads a policy.
 pub(super) fn traffic<'a>(object: &'a Object, diags: &mut Diagnostics) -> Option<Traffic<'a>> {
     let mut fields = object.fields(diags);
-    let (targets, jwt) = fields.required("spec", |node, diags| {
-        let read = spec(node, diags);
-        let silent = matches!(read, Some((_, None)));
-        if silent && !UNSUPPORTED.iter().any(|it| present(node, it)) {
-            diags.push(without_effect("`jwtAuth`", object.name_span));
+    let (targets, jwt, rbac) = fields.required("spec", |node, diags| {
+        let written = ENFORCED.iter().chain(UNSUPPORTED);
+        if !written.clone().any(|it| present(node, it)) {
+            diags.push(without_effect("`jwtAuth` or `rbac`", object.name_span));
         }
-        read
+        spec(node, diags)
     })?;
     Some(Traffic {
         object,
         targets,
         jwt,
+        rbac,
     })
 }
 
-type Spec = (Vec<Spanned<Target>>, Option<JwtAuth>);
+type Spec = (Vec<Spanned<Target>>, Option<JwtAuth>, Option<Spanned<Rbac>>);
 
 fn spec(node: &Node, diags: &mut Diagnostics) -> Option<Spec> {
     let mut fields = Fields::of(node, "TrafficPolicy.spec", diags)?;
-    let refs = fields.optional("targetRefs", list_in(1..=16, spanned(target_ref)));
-    let selectors = fields.optional("targetSelectors", list_in(1..=16, spanned(target_selector)));
+    let targets = targets(&mut fields, "a TrafficPolicy", &[]);
     let jwt = fields.optional("jwtAuth", jwt_auth);
-    let refused = jwt.is_none() && fields.has("jwtAuth");
+    let rbac = fields.optional("rbac", spanned(rbac));
     for name in UNSUPPORTED {
-        fields.unsupported(name, "leave it out; only `jwtAuth` is enforced so far");
+        let help = "leave it out; only `jwtAuth` and `rbac` are enforced so far";
+        fields.unsupported(name, help);
     }
+    let refused =
+        (jwt.is_none() && fields.has("jwtAuth")) || (rbac.is_none() && fields.has("rbac"));
     fields.finish();
-    let targets = refs
-        .unwrap_or_default()
-        .into_iter()
-        .chain(selectors.unwrap_or_default());
-    (!refused).then(|| (targets.collect(), jwt))
+    (!refused).then_some((targets, jwt, rbac))
 }
 
 fn present(node: &Node, name: &str) -> bool {
@@ -138,52 +118,4 @@ fn extension_ref(node: &Node, diags: &mut Diagnostics) -> Option<ExtensionRef> {
         name: name?,
         namespace,
     })
-}
-
-fn target_ref(node: &Node, diags: &mut Diagnostics) -> Option<Target> {
-    let mut fields = Fields::of(node, "targetRefs", diags)?;
-    let kind = kind(&mut fields);
-    let name = fields.required("name", dns_subdomain);
-    let section = fields.optional("sectionName", string);
-    fields.unsupported("namespace", "a target lies in the namespace of its policy");
-    Some(Target {
-        kind: kind?,
-        which: Which::Name(name?),
-        section,
-    })
-}
-
-fn target_selector(node: &Node, diags: &mut Diagnostics) -> Option<Target> {
-    let mut fields = Fields::of(node, "targetSelectors", diags)?;
-    let kind = kind(&mut fields);
-    let labels = fields.required("matchLabels", map(any_string));
-    let section = fields.optional("sectionName", string);
-    Some(Target {
-        kind: kind?,
-        which: Which::Labels(labels?),
-        section,
-    })
-}
-
-fn kind(fields: &mut Fields<'_, '_>) -> Option<TargetKind> {
-    let group = fields.required("group", spanned(any_string));
-    let kind = fields.required("kind", spanned(string));
-    let (group, kind) = (group?, kind?);
-    let known = match &*kind.value {
-        "Gateway" => Some(TargetKind::Gateway),
-        "HTTPRoute" => Some(TargetKind::Route("HTTPRoute")),
-        "GRPCRoute" => Some(TargetKind::Route("GRPCRoute")),
-        _ => None,
-    };
-    if known.is_some() && &*group.value == "gateway.networking.k8s.io" {
-        return known;
-    }
-    let message = format!(
-        "a TrafficPolicy cannot target `{}/{}` here",
-        group.value, kind.value
-    );
-    let error = Diagnostic::error("invalid-value", message).at(kind.span);
-    let help = "target a Gateway, HTTPRoute or GRPCRoute of group `gateway.networking.k8s.io`";
-    fields.diags().push(error.help(help));
-    None
 }
