@@ -21,19 +21,22 @@ pub(crate) fn call<'a>(
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>, Problem> {
     use Function as F;
+    for argument in arguments {
+        meter.pay_bytes(argument.bytes())?;
+    }
     match (function, arguments) {
-        (F::Size, [value]) => size(meter, value),
+        (F::Size, [value]) => size(value),
         (F::TypeOf, [value]) => Ok(Value::Type(value.kind())),
         (F::Dyn, [value]) => Ok(value.clone()),
         (F::ToBool, [value]) => convert::to_bool(value),
         (F::ToInt, [value]) => convert::to_int(value),
         (F::ToUint, [value]) => convert::to_uint(value),
         (F::ToDouble, [value]) => convert::to_double(value),
-        (F::ToString, [value]) => convert::to_string(meter, value),
-        (F::ToBytes, [value]) => convert::to_bytes(meter, value),
+        (F::ToString, [value]) => convert::to_string(value),
+        (F::ToBytes, [value]) => convert::to_bytes(value),
         (F::ToTimestamp, [value]) => convert::to_timestamp(value),
         (F::ToDuration, [value]) => convert::to_duration(value),
-        (F::Time(field), [value, zone @ ..]) => time(field, value, zone.first()),
+        (F::Time(field), [value, zone @ ..]) => time(meter, field, value, zone.first()),
         (F::Matches, [Value::String(text), Value::String(pattern)]) => {
             matches(meter, text, pattern)
         }
@@ -57,12 +60,9 @@ fn no_overload(given: &Value<'_>) -> Problem {
     }
 }
 
-fn size<'a>(meter: &mut Meter, value: &Value<'a>) -> Result<Value<'a>, Problem> {
+fn size<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
     let size = match value {
-        Value::String(text) => {
-            meter.pay_bytes(text.len())?;
-            text.chars().count()
-        }
+        Value::String(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.count().ok_or(Problem::NotListable)?,
@@ -78,7 +78,11 @@ fn int<'a>(number: usize) -> Result<Value<'a>, Problem> {
         .map_err(|_| Problem::Overflow)
 }
 
+/// What it costs to find a time zone by its name, and what its offset is at a time.
+const ZONE_COST: usize = 20;
+
 fn time<'a>(
+    meter: &mut Meter,
     field: TimeField,
     value: &Value<'a>,
     zone: Option<&Value<'a>>,
@@ -86,6 +90,7 @@ fn time<'a>(
     match (value, zone) {
         (Value::Timestamp(time), None) => Ok(Value::Int(time.field(field, Zone::Utc))),
         (Value::Timestamp(time), Some(Value::String(zone))) => {
+            meter.pay(ZONE_COST)?;
             let zone = zone.parse().map_err(|()| Problem::TimeZone)?;
             Ok(Value::Int(time.field(field, zone)))
         }

@@ -2,7 +2,7 @@
 //! watched.
 
 use crate::evaluate::{Machine, Observe};
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::span::Span;
 use crate::tree::{Expr, Logic, Node};
 use crate::value::{Members, Value};
@@ -68,14 +68,17 @@ pub(crate) fn explain<'a>(
     }
 }
 
-/// The term that alone made the result of the chain; `None` when all of them did.
+/// The term that alone made the result of the chain; `None` when all of them did it together.
 fn term<'a>(
     result: &Result<bool, Failure>,
     logic: Logic,
     terms: &'a [Expr],
     mut watched: impl FnMut(&'a Expr) -> (Result<bool, Failure>, Reads),
 ) -> Option<(&'a Expr, Reads)> {
-    if *result == Ok(logic == Logic::And) {
+    let by_all = *result == Ok(logic == Logic::And);
+    // On its own a term may well end within the budget, and each of many would be given a new one.
+    let by_cost = matches!(result, Err(failure) if failure.problem == Problem::Cost);
+    if by_all || by_cost {
         return None;
     }
     terms.iter().find_map(|term| {

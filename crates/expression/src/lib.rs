@@ -33,6 +33,8 @@ mod number;
 mod parse;
 mod pattern;
 mod program;
+#[cfg(test)]
+mod properties;
 mod span;
 mod time;
 mod tree;

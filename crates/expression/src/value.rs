@@ -78,6 +78,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// How long it is, for those that are strings or bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::String(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
     pub(crate) const fn number(&self) -> Option<Number> {
         match self {
             Self::Int(number) => Some(Number::Int(*number)),

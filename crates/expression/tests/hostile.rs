@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign_expression::{
-    Environment, MAX_SOURCE_CHARS, Members, Mistake, Problem, Program, Shape, Value,
+    Environment, MAX_SOURCE_CHARS, Members, Mistake, Problem, Program, Shape, Timestamp, Value,
 };
 
 /// Generous: unoptimised, on a busy machine.
@@ -148,6 +148,12 @@ fn work_beyond_the_budget_is_an_error_that_nothing_absorbs() {
         "x.all(a, x.all(b, long.indexOf('nosuch') < 0))".to_owned(),
         "x.all(a, x.all(b, long.size() > 0))".to_owned(),
         "x.all(a, x.all(b, long == long))".to_owned(),
+        "x.all(a, x.all(b, int('0' + zeros) == 0))".to_owned(),
+        "x.all(a, x.all(b, int(zeros) == 0))".to_owned(),
+        "x.all(a, x.all(b, double(zeros) == 0.0))".to_owned(),
+        "x.all(a, x.all(b, x.all(c, now.getHours('Europe/Paris') >= 0)))".to_owned(),
+        "x.all(a, x.all(b, x.all(c, timestamp('2024-02-29T12:00:00+01:00') < now)))".to_owned(),
+        "x.all(a, x.all(b, x.all(c, duration('1h2m3s4ms5us6ns') > duration('0'))))".to_owned(),
     ];
     let variables = Hostile::new();
     for source in sources {
@@ -190,7 +196,7 @@ fn patterns_are_bounded_when_they_are_constant_and_when_they_are_not() {
 }
 
 fn compile(source: &str) -> Result<Program, Vec<Mistake>> {
-    let environment = ["x", "long", "nosuch"]
+    let environment = ["x", "long", "zeros", "now", "nosuch"]
         .into_iter()
         .fold(Environment::default(), |environment, name| {
             environment.variable(name, Shape::Open)
@@ -226,15 +232,17 @@ fn told(mistakes: &[Mistake], part: &str) -> bool {
         .any(|mistake| mistake.message.contains(part))
 }
 
-/// A list of 200 elements and a text of 64 KiB.
+/// A list of 200 elements, texts of 64 KiB, and a time.
 struct Hostile {
     long: String,
+    zeros: String,
 }
 
 impl Hostile {
     fn new() -> Self {
         Self {
             long: "ab".repeat(1 << 15),
+            zeros: "0".repeat(1 << 16),
         }
     }
 }
@@ -244,6 +252,8 @@ impl Members for Hostile {
         match name {
             "x" => Some(Value::List((0..200).map(Value::Int).collect())),
             "long" => Some(Value::from(self.long.as_str())),
+            "zeros" => Some(Value::from(self.zeros.as_str())),
+            "now" => Timestamp::new(1_800_000_000, 0).map(Value::Timestamp),
             _ => None,
         }
     }

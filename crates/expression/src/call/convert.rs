@@ -2,7 +2,6 @@
 
 use super::no_overload;
 use crate::failure::Problem;
-use crate::meter::Meter;
 use crate::number::{truncated_int, truncated_uint};
 use crate::time::{Duration, Timestamp};
 use crate::value::Value;
@@ -53,18 +52,15 @@ pub(super) fn to_double<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
     Ok(Value::Double(number))
 }
 
-pub(super) fn to_bytes<'a>(meter: &mut Meter, value: &Value<'a>) -> Result<Value<'a>, Problem> {
+pub(super) fn to_bytes<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
     match value {
         Value::Bytes(_) => Ok(value.clone()),
-        Value::String(text) => {
-            meter.pay_bytes(text.len())?;
-            Ok(Value::Bytes(text.as_bytes().to_vec().into()))
-        }
+        Value::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec().into())),
         other => Err(no_overload(other)),
     }
 }
 
-pub(super) fn to_string<'a>(meter: &mut Meter, value: &Value<'a>) -> Result<Value<'a>, Problem> {
+pub(super) fn to_string<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
     let text = match value {
         Value::String(_) => return Ok(value.clone()),
         Value::Bool(truth) => truth.to_string(),
@@ -74,7 +70,6 @@ pub(super) fn to_string<'a>(meter: &mut Meter, value: &Value<'a>) -> Result<Valu
         Value::Timestamp(time) => time.to_string(),
         Value::Duration(span) => span.to_string(),
         Value::Bytes(bytes) => {
-            meter.pay_bytes(bytes.len())?;
             let text = std::str::from_utf8(bytes);
             text.map_err(|_| Problem::Conversion("string"))?.to_owned()
         }

@@ -18,7 +18,6 @@ const PRECISION: usize = 6;
 /// # Errors
 /// On clauses that do not exist, values of the wrong type, and too few values.
 pub(super) fn format(meter: &mut Meter, text: &str, values: &List<'_>) -> Result<String, Problem> {
-    meter.pay_bytes(text.len())?;
     let mut out = String::new();
     let mut values = values.iter();
     let mut rest = text;
@@ -100,13 +99,13 @@ fn string(meter: &mut Meter, value: &Value<'_>) -> Result<String, Problem> {
             parts.sort();
             Ok(format!("{{{}}}", parts.join(", ")))
         }
-        other => match convert::to_string(meter, other)? {
-            Value::String(text) => {
-                meter.pay_bytes(text.len())?;
-                Ok(text.to_string())
+        other => {
+            meter.pay_bytes(other.bytes())?;
+            match convert::to_string(other)? {
+                Value::String(text) => Ok(text.to_string()),
+                _ => Err(no_overload(other)),
             }
-            _ => Err(no_overload(other)),
-        },
+        }
     }
 }
 

@@ -30,6 +30,15 @@ fn mistake(source: &str, offset: usize, message: &str) {
 }
 
 #[test]
+fn programs_are_shared_between_threads() {
+    fn shared<T: Send + Sync + Clone>(_: &T) {}
+    let program = Program::compile("jwt.admin", &environment()).unwrap();
+    shared(&program);
+    assert_eq!(program.clone(), program);
+    assert_eq!(program.source(), "jwt.admin");
+}
+
+#[test]
 fn claims_keep_their_types() {
     holds("jwt.level == 3 && type(jwt.level) == int && jwt.level + 1 == 4");
     holds("jwt.big == 18446744073709551615u && type(jwt.big) == uint");
