@@ -96,11 +96,16 @@ fn in_words(demands: &[Arc<str>]) -> String {
     }
 }
 
-/// AuthorizationPolicies in words.
+/// AuthorizationPolicies and client certificates in words.
 const POLICIES: &[(&str, &str)] = &[
     ("allow-only", "an ALLOW policy must let it in"),
     ("deny", "DENY policies refuse some"),
     ("custom", "CUSTOM policies refuse some"),
+    ("client-certificate", "a client certificate must verify"),
+    (
+        "client-identity",
+        "client certificates that verify say who calls",
+    ),
 ];
 
 fn of_tokens(demands: &[Arc<str>]) -> String {
@@ -228,6 +233,11 @@ mod tests {
             (
                 &["token-present", "issuer:a", "allow-only", "deny"],
                 "a valid token of a; an ALLOW policy must let it in, DENY policies refuse some",
+            ),
+            (
+                &["client-certificate", "client-identity:a/ca/1", "allow-only"],
+                "no token; an ALLOW policy must let it in, a client certificate must verify, \
+                 client certificates that verify say who calls",
             ),
             (
                 &["token-present", "no-issuer"],

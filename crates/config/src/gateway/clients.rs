@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::Listener;
 use super::parameters::Binding;
 use crate::compiled::{Authority, ClientMode, ClientValidation};
@@ -45,6 +47,37 @@ impl Clients {
     pub(super) fn on(&self, port: u16) -> Option<Arc<ClientValidation>> {
         self.ports.get(&port).unwrap_or(&self.default).clone()
     }
+}
+
+impl Clients {
+    /// What clients of a port must show, in words that can be compared across reloads (decision P5a).
+    pub(super) fn demands(&self, port: u16) -> Vec<Arc<str>> {
+        let Some(clients) = self.on(port) else {
+            return Vec::new();
+        };
+        let bound = |it: &Authority| match &it.trust_domains {
+            Some(domains) => format!("@{}", domains.join("+")),
+            None => String::new(),
+        };
+        let authorities = clients.authorities.iter().map(|it| {
+            let (name, digest) = (&it.origin.name, short(&it.pem));
+            format!("{}/{name}/{digest}{}", it.origin.namespace, bound(it))
+        });
+        let mut authorities: Vec<String> = authorities.collect();
+        authorities.sort_unstable();
+        let mut words = vec![format!("client-identity:{}", authorities.join("|")).into()];
+        if clients.mode == ClientMode::ValidOnly {
+            words.push("client-certificate".into());
+        }
+        words
+    }
+}
+
+/// The start of a digest, to see that a text has changed.
+fn short(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    let bytes = digest.as_ref().iter().take(8);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
 const AT: &str = "Gateway.spec.tls.frontend";

@@ -149,6 +149,16 @@ impl Gateways {
     }
 }
 
+impl Gateway {
+    /// What clients of a listener must show of themselves, for comparison across reloads.
+    pub(crate) fn client_demands(&self, listener: &Listener) -> Vec<Arc<str>> {
+        match &listener.spec.tls {
+            Some(_) => self.clients.demands(listener.spec.port),
+            None => Vec::new(),
+        }
+    }
+}
+
 /// A Gateway whose fields were refused is there all the same, without listeners.
 fn gateway(
     object: &Object,

@@ -227,6 +227,7 @@ impl Compiler<'_, '_, '_> {
     fn protect(&mut self, place: &Attachment<'_>, rule: &RouteRule, demands: &[Arc<str>]) {
         let mut all = self.policies.istio_demands(&place.gateway.key);
         all.extend_from_slice(demands);
+        all.extend(place.gateway.client_demands(place.listener));
         sort_demands(&mut all);
         self.protection.push(Protection {
             route: format!(

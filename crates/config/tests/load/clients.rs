@@ -4,7 +4,7 @@ use countersign_config::compiled::{ClientMode, ClientValidation, Compiled};
 use countersign_testkit::tls::Authority;
 
 use super::backends::{config_map, secret};
-use super::support::{codes, compiled, gateway_named, load_one, told};
+use super::support::{SERVICE, TO_SERVICE, codes, compiled, gateway_named, load_one, told};
 
 const TLS: &str = "{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: s}]}}, \
                    {name: b, port: 8443, protocol: HTTPS, tls: {certificateRefs: [{name: s}]}}, \
@@ -190,4 +190,36 @@ fn authorities_are_bound_to_trust_domains() {
     ] {
         assert!(codes(&bound(CA, binding)).contains(&code), "{binding}");
     }
+}
+
+/// Whoever takes the certificates away is told which routes ask for less (decision P5a).
+#[test]
+fn what_clients_must_show_is_a_demand() {
+    let route = super::support::route(&format!("{{{TO_SERVICE}}}"));
+    let demands = |text: &str| {
+        let loaded = compiled(&(text.to_owned() + &route + SERVICE));
+        let strict = loaded
+            .protection
+            .iter()
+            .find(|it| it.route.starts_with("default/gw/a "));
+        let words = strict.unwrap().demands.iter().map(|it| {
+            let stem = it.rsplit_once('/').map_or(&**it, |(stem, _digest)| stem);
+            stem.to_owned()
+        });
+        let plain = loaded
+            .protection
+            .iter()
+            .find(|it| it.route.starts_with("default/gw/c "));
+        assert_eq!(plain.unwrap().demands.len(), 0, "no TLS ends there");
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        demands(&with(&default(CA), "")),
+        ["client-certificate", "client-identity:default/ca"]
+    );
+    let lenient = format!(
+        "default: {{validation: {{mode: AllowInsecureFallback, caCertificateRefs: [{CA}]}}}}"
+    );
+    assert_eq!(demands(&with(&lenient, "")), ["client-identity:default/ca"]);
+    assert_eq!(demands(&with("default: {}", "")), [""; 0]);
 }
