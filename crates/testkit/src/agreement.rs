@@ -145,7 +145,7 @@ fn upstream(expect: &IstioExpect, answer: &Response) -> Option<String> {
         })
 }
 
-/// Names in lower case, noise left out, sorted; JSON in base64 with its members sorted, since
+/// Names in lower case, noise left out, sorted; lines of `Authorization`, which Envoy joins, as one; JSON in base64 with its members sorted, since
 /// their order means nothing.
 fn headers(pairs: &Value) -> Vec<(String, String)> {
     let pairs = pairs.as_array().into_iter().flatten();
@@ -156,6 +156,15 @@ fn headers(pairs: &Value) -> Vec<(String, String)> {
         })
         .filter(|(name, _)| !NOISE.contains(&name.as_str()))
         .collect();
+    let is_joined = |it: &(String, String)| it.0 == "authorization";
+    if headers.iter().filter(|it| is_joined(it)).count() > 1 {
+        let lines = headers.iter().filter(|it| is_joined(it));
+        let lines = lines.map(|(_, value)| value.as_str());
+        let joined: Vec<&str> = lines.filter(|it| !it.is_empty()).collect();
+        let joined = joined.join(",");
+        headers.retain(|it| !is_joined(it));
+        headers.push(("authorization".into(), joined));
+    }
     headers.sort();
     headers
 }
