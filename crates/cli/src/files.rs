@@ -40,7 +40,12 @@ pub(crate) fn key_set(text: &str, name: &str) -> Result<Arc<KeySet>, Failure> {
 
 /// A question that has no answer.
 pub(crate) fn impossible(it: Impossible) -> Failure {
-    let failure = Failure::new(Exit::Usage, it.message);
+    let exit = if it.refused {
+        Exit::Denied
+    } else {
+        Exit::Usage
+    };
+    let failure = Failure::new(exit, it.message);
     match it.help {
         Some(help) => failure.help(help),
         None => failure,

@@ -36,6 +36,12 @@ pub struct Answer<'c> {
     pub trace: Trace,
     /// The request as policies saw it; `None` where it did not get that far.
     pub seen: Option<Seen>,
+    /// Names in the client's certificate, as policies see them.
+    pub principals: Vec<String>,
+    /// How many of them are URIs.
+    pub uri_names: usize,
+    /// These names were taken as verified, and no certificate was seen.
+    pub principals_taken: bool,
     /// Claims of the tokens in the request, whoever wrote them.
     pub claims: Vec<Claims>,
     /// Some claims were taken as verified, and no signature was checked.

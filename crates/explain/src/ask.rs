@@ -7,8 +7,8 @@ use countersign_core::authn::Requirement;
 use countersign_core::connection::TlsVersion;
 use countersign_core::route::RouteQuery;
 use countersign_core::{
-    Arrival, Connection, Denial, Grant, Need, Outcome, Prepared, Progress, Reason, Request, Trace,
-    UnixTime, decide_with, prepare,
+    Arrival, Connection, Denial, Grant, Identity, Need, Outcome, Prepared, Progress, Reason,
+    Request, Trace, UnixTime, decide_with, prepare,
 };
 use countersign_jose::{Claims, Token};
 use http::header::{CONTENT_LENGTH, HOST};
@@ -33,11 +33,7 @@ pub fn ask<'c>(
     now: UnixTime,
 ) -> Result<Answer<'c>, Impossible> {
     let entrance = door::find(compiled, ask)?;
-    if ask.identity.is_some() && !entrance.socket.tls {
-        let port = entrance.socket.port;
-        let message = format!("port {port} has no TLS, so nobody can show a certificate there");
-        return Err(Impossible::new(message).help("ask at a listener with TLS"));
-    }
+    entrance.check(ask)?;
     let mut question = Question {
         compiled,
         entrance,
@@ -337,6 +333,7 @@ impl<'c> Question<'c, '_> {
     fn blank(&self, trace: Trace, seen: Option<Seen>) -> Answer<'c> {
         let listener = seen.as_ref().map(|seen| seen.prepared.listener);
         let listener = listener.or(self.entrance.tls);
+        let principals = self.ask.identity.iter().flat_map(Identity::principals);
         let tokens = self.tokens.iter();
         let claims = tokens.filter_map(|it| Some(Token::parse(it).ok()?.unverified().clone()));
         Answer {
@@ -351,6 +348,9 @@ impl<'c> Question<'c, '_> {
             upstream: None,
             trace,
             seen,
+            principals: principals.map(str::to_owned).collect(),
+            uri_names: self.ask.identity.as_ref().map_or(0, |it| it.uris.len()),
+            principals_taken: self.ask.identity.is_some() && !self.ask.identity_checked,
             claims: claims.collect::<Vec<Claims>>(),
             stand_in: self.stand_in,
             assumed: Vec::new(),

@@ -1,6 +1,6 @@
 //! Which socket and listener a request comes in by.
 
-use countersign_config::compiled::{Compiled, SocketSettings};
+use countersign_config::compiled::{ClientMode, Compiled, SocketSettings};
 use countersign_core::host::{self, HostPattern};
 use countersign_core::id::{ListenerId, SocketId};
 use countersign_core::listener::Socket;
@@ -133,8 +133,49 @@ fn handshake(
     };
     let found = socket.listeners.iter().find(fits).copied();
     found.ok_or_else(|| {
-        let name = sni.map_or("no server name".to_owned(), |sni| format!("the server name `{sni}`"));
-        let message = format!("there is no request: the TLS handshake fails, because port {} has no listener for {name}", socket.port);
-        Impossible::new(message).help(listeners(compiled))
+        let name = sni.map_or("no server name".to_owned(), |sni| {
+            format!("the server name `{sni}`")
+        });
+        let why = format!("port {} has no listener for {name}", socket.port);
+        Impossible::handshake(why).help(listeners(compiled))
     })
+}
+
+/// What holds on the socket that a request comes in by: limits, and how clients are checked.
+///
+/// # Errors
+/// As [`crate::ask()`].
+pub fn socket<'c>(compiled: &'c Compiled, ask: &Ask) -> Result<&'c SocketSettings, Impossible> {
+    find(compiled, ask).map(|it| it.settings)
+}
+
+impl Entrance<'_> {
+    /// Whether a client can be who it is said to be here.
+    ///
+    /// # Errors
+    /// When nobody is asked for a certificate, or everybody must show one.
+    pub(crate) fn check(&self, ask: &Ask) -> Result<(), Impossible> {
+        let port = self.socket.port;
+        let impossible = |message: String, help: &str| Err(Impossible::new(message).help(help));
+        match (&self.settings.clients, &ask.identity) {
+            (None, None) => Ok(()),
+            (None, Some(_)) if !self.socket.tls => impossible(
+                format!("port {port} has no TLS, so nobody can show a certificate there"),
+                "ask at a listener with TLS",
+            ),
+            (None, Some(_)) => impossible(
+                format!("port {port} asks no client for a certificate, so none counts there"),
+                "`tls.frontend` of the Gateway has it ask",
+            ),
+            (Some(clients), _) if clients.authorities.is_empty() => Err(Impossible::handshake(
+                format!("port {port} has no CA that vouches for clients"),
+            )),
+            (Some(clients), None) if clients.mode == ClientMode::ValidOnly => {
+                let why = format!("every client of port {port} must show a certificate");
+                Err(Impossible::handshake(why)
+                    .help("say whose: by its name, or the certificate itself"))
+            }
+            (Some(_), _) => Ok(()),
+        }
+    }
 }

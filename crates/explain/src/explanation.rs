@@ -93,6 +93,8 @@ impl Explanation<'_, '_> {
             "detail": Some(&answer.detail).filter(|it| !it.is_empty()),
             "listener": answer.listener.map(|it| &*it.name),
             "route": answer.route.map(|it| &*it.name),
+            "principals": answer.principals,
+            "principalsTakenAsVerified": answer.principals_taken,
             "client": answer.seen.as_ref().map(|it| it.client().to_string()),
             "answer": reply,
             "upstream": upstream,

@@ -24,6 +24,7 @@ mod upstream;
 
 pub use answer::{Answer, Removal, Reply, Seen, Upstream, Verdict};
 pub use ask::{ask, head};
+pub use door::socket;
 pub use explanation::{Explanation, explain};
 pub use hints::Hint;
 pub use keys::{Given, KeyRing, Whose};

@@ -31,6 +31,8 @@ pub struct Ask {
     pub sni: Option<String>,
     /// What a client certificate says that verified.
     pub identity: Option<Identity>,
+    /// Somebody did verify it; otherwise that is taken for granted.
+    pub identity_checked: bool,
 }
 
 /// What a caller shows of itself.
@@ -68,6 +70,7 @@ impl Default for Ask {
             client: None,
             sni: None,
             identity: None,
+            identity_checked: false,
         }
     }
 }
@@ -125,6 +128,8 @@ pub struct Impossible {
     pub message: String,
     /// What to say instead.
     pub help: Option<String>,
+    /// It cannot come about because the gateway refuses the connection before any request.
+    pub refused: bool,
 }
 
 impl Impossible {
@@ -132,6 +137,17 @@ impl Impossible {
         Self {
             message: message.into(),
             help: None,
+            refused: false,
+        }
+    }
+
+    /// A handshake that fails.
+    pub(crate) fn handshake(why: impl std::fmt::Display) -> Self {
+        Self {
+            refused: true,
+            ..Self::new(format!(
+                "no request gets that far: the TLS handshake fails, because {why}"
+            ))
         }
     }
 

@@ -67,7 +67,11 @@ fn step(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step>
     Some(match event {
         Event::Listener { origin, client } => {
             let name = answer.listener.map_or("", |it| &it.name);
-            let text = format!("listener {name}, port {}, client {client}", answer.port);
+            let certificate = certificate(answer);
+            let text = format!(
+                "listener {name}, port {}, client {client}{certificate}",
+                answer.port
+            );
             line(0, text, origin, Mark::Plain)
         }
         Event::Route { origin } => {
@@ -137,6 +141,19 @@ fn step(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step>
         }
         Event::Denied { .. } | Event::Allowed => return None,
     })
+}
+
+/// Who the client is by its certificate.
+fn certificate(answer: &Answer<'_>) -> String {
+    let taken = if answer.principals_taken {
+        ", taken as verified"
+    } else {
+        ""
+    };
+    match answer.principals.as_slice() {
+        [] => String::new(),
+        names => format!(", certificate of `{}`{taken}", names.join("`, `")),
+    }
 }
 
 /// A token under a rule.

@@ -20,6 +20,6 @@ pub mod fuzz;
 pub use access_log::{Sink, Writer};
 pub use admin::{Log, SetLevel};
 pub use connection::Connection;
-pub use edge::{BindError, CertificateError, Problem, Sockets, Unservable};
+pub use edge::{BindError, CertificateError, Problem, Sockets, Unservable, vouch};
 pub use proxy::{Body, Broken};
 pub use server::{Server, ServerOptions, StartError};

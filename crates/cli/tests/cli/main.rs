@@ -8,11 +8,13 @@
 )]
 
 mod binary;
+mod cases;
 mod check;
 mod demo;
 mod explain;
 mod footguns;
 mod general;
+mod identity;
 mod run;
 mod sample;
 mod token;

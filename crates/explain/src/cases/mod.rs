@@ -10,6 +10,7 @@ mod read;
 
 use std::sync::Arc;
 
+use countersign_config::source::Span;
 use countersign_core::UnixTime;
 
 use crate::request::{Ask, Credential};
@@ -58,8 +59,8 @@ pub enum Keys {
 pub struct Case {
     /// Its name, unique in the file.
     pub name: Arc<str>,
-    /// Line of the file.
-    pub line: u32,
+    /// Where it stands.
+    pub at: Span,
     /// The request.
     pub request: RequestForm,
     /// What is expected.

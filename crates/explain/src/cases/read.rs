@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_config::diagnostic::{Diagnostic, Diagnostics, quoted};
 use countersign_config::read::{Fields, any_string, boolean, int_in, invalid, list, port, string};
-use countersign_config::source::{FileId, Files};
+use countersign_config::source::{FileId, Files, Span};
 use countersign_config::yaml::{self, Node};
 use countersign_core::{Reason, UnixTime};
 
@@ -59,7 +59,7 @@ fn suite(
     let cases = fields.required("cases", list(case));
     fields.finish();
     let cases = cases?;
-    distinct(&cases, node, diags);
+    distinct(&cases, diags);
     Some(Suite {
         policies,
         inline,
@@ -71,7 +71,7 @@ fn suite(
 
 /// The form that `explain` takes as well: one case, or what stands under `request`.
 fn single(node: &Node, diags: &mut Diagnostics) -> Option<Suite> {
-    let (line, unnamed) = (node.span.start.line, Arc::from("request"));
+    let (at, unnamed) = (node.span, Arc::from("request"));
     let case = match node.child("request") {
         Some(_) => {
             let mut fields = Fields::of(node, "the case", diags)?;
@@ -80,14 +80,14 @@ fn single(node: &Node, diags: &mut Diagnostics) -> Option<Suite> {
             let expect = fields.optional("expect", expect).unwrap_or_default();
             Case {
                 name: name.unwrap_or(unnamed),
-                line,
+                at,
                 request: request?,
                 expect,
             }
         }
         None => Case {
             name: unnamed,
-            line,
+            at,
             request: request(node, diags)?,
             expect: Expect::default(),
         },
@@ -107,16 +107,13 @@ fn is_request(node: &Node) -> bool {
 }
 
 /// A failing case is looked for by its name.
-fn distinct(cases: &[Case], node: &Node, diags: &mut Diagnostics) {
-    let mut seen: HashMap<&str, u32> = HashMap::new();
+fn distinct(cases: &[Case], diags: &mut Diagnostics) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
     for case in cases {
-        if let Some(first) = seen.insert(&case.name, case.line) {
-            let name = quoted(&case.name);
-            let message = format!(
-                "two cases are named {name}, in lines {first} and {}",
-                case.line
-            );
-            let error = Diagnostic::error("duplicate-case", message).at(node.span);
+        if let Some(first) = seen.insert(&case.name, case.at) {
+            let message = format!("two cases are named {}", quoted(&case.name));
+            let error = Diagnostic::error("duplicate-case", message).at(case.at);
+            let error = error.related(first, "the first one");
             diags.push(error.help("give each a name of its own"));
         }
     }
@@ -166,7 +163,7 @@ fn case(node: &Node, diags: &mut Diagnostics) -> Option<Case> {
     let expect = fields.optional("expect", expect).unwrap_or_default();
     Some(Case {
         name: name?,
-        line: node.span.start.line,
+        at: node.span,
         request: request?,
         expect,
     })

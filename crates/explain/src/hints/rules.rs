@@ -28,6 +28,7 @@ pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
             method_case(scene, failure),
             addresses(scene, failure),
             certificate(scene, failure),
+            other_names(scene, failure),
             with_port(scene, failure),
             like_path(scene, failure),
         ];
@@ -175,6 +176,18 @@ fn addresses(scene: &Scene<'_>, failure: &Failure<'_>) -> Option<Hint> {
         _ => return None,
     };
     Some(hint("address-kind", text, Some(failure.origin)))
+}
+
+/// A certificate without a URI name: Istio compares `spiffe://` and the value with its other names.
+fn other_names(scene: &Scene<'_>, failure: &Failure<'_>) -> Option<Hint> {
+    let Test::Principals(_) = &failure.clause.test else {
+        return None;
+    };
+    let none = !scene.answer.principals.is_empty() && scene.answer.uri_names == 0;
+    none.then(|| {
+        let text = "the client's certificate has no URI name, and its DNS names or subject match no principal but `*`";
+        hint("no-uri-name", text, Some(failure.origin))
+    })
 }
 
 /// Names of certificates where nobody showed one.

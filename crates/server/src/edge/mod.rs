@@ -20,6 +20,7 @@ mod pulse;
 mod sockets;
 mod stream;
 mod tls;
+mod vouch;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,3 +28,4 @@ pub(crate) mod tests;
 pub use bind::BindError;
 pub use sockets::{Problem, Sockets, Unservable};
 pub use tls::CertificateError;
+pub use vouch::vouch;

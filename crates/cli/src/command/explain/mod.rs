@@ -61,7 +61,7 @@ impl Explain {
         };
         let time = self.time.map(UnixTime).or(chosen.time).unwrap_or_else(now);
         let texts = chosen.texts(self.paths)?;
-        let request = self.options.put_into(chosen.ask)?;
+        let mut request = self.options.put_into(chosen.ask)?;
         let ring = self.keys.read(chosen.ring)?;
         let loaded = countersign_config::load(texts, &load::environment);
         let Some(compiled) = &loaded.compiled else {
@@ -69,6 +69,7 @@ impl Explain {
             report(&loaded.diagnostics.render(&loaded.files, style));
             return Err(load::invalid(&loaded.diagnostics));
         };
+        self.options.identify(&mut request, compiled, time)?;
         let answer = ask(compiled, &request, &ring, time).map_err(files::impossible)?;
         let explanation = explain(compiled, &loaded.diagnostics, &answer);
         print(&match format {

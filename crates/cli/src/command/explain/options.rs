@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use countersign_core::Identity;
-use countersign_explain::{Ask, Credential, Given, KeyRing, Whose};
+use countersign_config::compiled::Compiled;
+use countersign_core::{Identity, UnixTime};
+use countersign_explain::{Ask, Credential, Given, KeyRing, Whose, socket};
+use countersign_server::vouch;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::{files, token};
 
 /// What is told of the request.
@@ -51,6 +53,9 @@ pub(crate) struct RequestOptions {
     /// Name in the client's certificate, such as `spiffe://cluster.local/ns/shop/sa/web`. May be repeated
     #[arg(long, value_name = "URI")]
     principal: Vec<String>,
+    /// The client's certificate and its chain, in PEM: verified as the gateway does it
+    #[arg(long, value_name = "FILE", conflicts_with = "principal")]
+    certificate: Option<PathBuf>,
     /// Server name of the TLS handshake [default: the host]
     #[arg(long, value_name = "NAME")]
     sni: Option<String>,
@@ -64,35 +69,65 @@ pub(crate) struct RequestOptions {
 
 impl RequestOptions {
     /// A request with these on top.
-    pub(super) fn put_into(self, mut ask: Ask) -> Result<Ask, Failure> {
+    pub(super) fn put_into(&self, mut ask: Ask) -> Result<Ask, Failure> {
         if let Some(url) = &self.url {
             ask.url(url).map_err(files::impossible)?;
         }
-        ask.method = self.method.unwrap_or(ask.method);
-        ask.host = self.host.or(ask.host);
-        ask.target = self.path.unwrap_or(ask.target);
-        ask.headers.extend(self.header);
-        ask.body = self.body.map(String::into_bytes).or(ask.body);
+        ask.method = self.method.clone().unwrap_or(ask.method);
+        ask.host = self.host.clone().or(ask.host);
+        ask.target = self.path.clone().unwrap_or(ask.target);
+        ask.headers.extend(self.header.iter().cloned());
+        ask.body = self.body.clone().map(String::into_bytes).or(ask.body);
         ask.client = self.client_ip.or(ask.client);
         ask.peer = self.peer_ip.or(ask.peer);
-        ask.sni = self.sni.or(ask.sni);
+        ask.sni = self.sni.clone().or(ask.sni);
         ask.door.port = self.port.or(ask.door.port);
-        ask.door.listener = self.listener.or(ask.door.listener);
+        ask.door.listener = self.listener.clone().or(ask.door.listener);
         if !self.principal.is_empty() {
             ask.identity = Some(identity(&self.principal));
             ask.door.tls = Some(true);
         }
-        let token = match (self.token, self.token_file) {
-            (Some(text), _) => Some(token::read_argument(&text)?),
-            (None, Some(file)) => Some(token::read_file(&file)?),
+        if self.certificate.is_some() {
+            ask.door.tls = Some(true);
+        }
+        let token = match (&self.token, &self.token_file) {
+            (Some(text), _) => Some(token::read_argument(text)?),
+            (None, Some(file)) => Some(token::read_file(file)?),
             (None, None) => None,
         };
         ask.credentials.extend(token.map(Credential::Token));
-        if let Some(claims) = self.claims {
+        if let Some(claims) = &self.claims {
             ask.credentials
                 .push(Credential::Claims(claims_text(claims)?));
         }
         Ok(ask)
+    }
+}
+
+impl RequestOptions {
+    /// Who the owner of the certificate is to the socket that the request comes in by.
+    pub(super) fn identify(
+        &self,
+        ask: &mut Ask,
+        compiled: &Compiled,
+        now: UnixTime,
+    ) -> Result<(), Failure> {
+        let Some(file) = &self.certificate else {
+            return Ok(());
+        };
+        let chain = files::readable(file)?;
+        let settings = socket(compiled, ask).map_err(files::impossible)?;
+        let clients = settings.clients.as_ref().ok_or_else(|| {
+            let message = "no client is asked for a certificate there, so none counts";
+            Failure::new(Exit::Usage, message).help("`tls.frontend` of the Gateway has it ask")
+        })?;
+        ask.identity = vouch(clients, &chain, now.0).map_err(|why| {
+            let message =
+                format!("no request gets that far: the TLS handshake fails, because {why}");
+            Failure::new(Exit::Denied, message)
+        })?;
+        ask.identity_checked = true;
+        Ok(())
     }
 }
 
@@ -115,10 +150,10 @@ fn identity(principals: &[String]) -> Identity {
     }
 }
 
-fn claims_text(text: String) -> Result<String, Failure> {
+fn claims_text(text: &str) -> Result<String, Failure> {
     match text.strip_prefix('@') {
         Some(file) => files::readable(Path::new(file)),
-        None => Ok(text),
+        None => Ok(text.to_owned()),
     }
 }
 

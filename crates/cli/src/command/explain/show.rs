@@ -161,6 +161,12 @@ fn remarks(it: &Explanation<'_, '_>, palette: Palette) -> Vec<String> {
             "{title}: claims taken as verified, no signature checked\n"
         ));
     }
+    if it.answer.principals_taken {
+        let title = palette.warning("note");
+        out.push(format!(
+            "{title}: names of the client's certificate taken as verified, no certificate seen\n"
+        ));
+    }
     let hints = it.hints.iter().map(|hint| {
         let title = palette.warning(&format!("hint[{}]", hint.code));
         format!(

@@ -41,7 +41,7 @@ impl Outcome {
     pub(super) fn new(case: &Case, verdict: Verdict) -> Self {
         Self {
             name: Arc::clone(&case.name),
-            line: case.line,
+            line: case.at.start.line,
             verdict,
             differences: Vec::new(),
             because: String::new(),
