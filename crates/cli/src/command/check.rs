@@ -101,6 +101,7 @@ const POLICIES: &[(&str, &str)] = &[
     ("allow-only", "an ALLOW policy must let it in"),
     ("deny", "DENY policies refuse some"),
     ("custom", "CUSTOM policies refuse some"),
+    ("rbac", "expressions must let it in"),
     ("client-certificate", "a client certificate must verify"),
     (
         "client-identity",
@@ -118,9 +119,11 @@ fn of_tokens(demands: &[Arc<str>]) -> String {
     if has("no-issuer") {
         return "a token, but there is no issuer: nothing passes".to_owned();
     }
-    let sense = match has("token-present") {
-        true => "a valid token",
-        false => "no token, or a valid one",
+    let sense = match (has("token-present"), has("valid-tokens")) {
+        (true, _) => "a valid token",
+        (false, true) => "no token, or a valid one",
+        // agentgateway's mode `Permissive`.
+        (false, false) => "anything, and who calls is said by a valid token",
     };
     let audiences = of("audience");
     let issuers = match of("issuer") {
@@ -230,6 +233,11 @@ mod tests {
         for (demands, words) in [
             (&[][..], "nothing: open to everybody"),
             (&["allow-only"], "no token; an ALLOW policy must let it in"),
+            (&["rbac:Allow p"], "no token; expressions must let it in"),
+            (
+                &["issuer:a", "keys:k of a"],
+                "anything, and who calls is said by a valid token of a",
+            ),
             (
                 &["token-present", "issuer:a", "allow-only", "deny"],
                 "a valid token of a; an ALLOW policy must let it in, DENY policies refuse some",
