@@ -38,8 +38,12 @@ pub(crate) fn compile(
     }
     mistakes.sort_by_key(|mistake| mistake.offset);
     mistakes.dedup();
+    mistakes.truncate(MAX_MISTAKES);
     Err(mistakes)
 }
+
+/// How many mistakes of one text are told.
+const MAX_MISTAKES: usize = 20;
 
 struct Compiler<'c> {
     tokens: &'c Tokens,

@@ -286,7 +286,7 @@ fn absent(path: &Path, fields: usize) -> Problem {
         if plain {
             format!("{path}.{field}")
         } else {
-            format!("{path}['{field}']")
+            format!("{path}['{}']", field.escape_debug())
         }
     });
     Problem::Absent(name.into())

@@ -31,11 +31,13 @@ const MAX_RECURSION: u16 = 400;
 
 fn mistake(source: &str, tokens: &[Token], error: &ParseError) -> Mistake {
     let known = |part: &str| error.msg.contains(part);
-    let offset = offset(source, error.pos);
-    if known("invalid argument to has()") {
+    // Complaints of macros count columns in bytes, all others in characters.
+    let of_macro = known("has() macro") || known("simple name");
+    let offset = offset(source, error.pos, of_macro);
+    if known("has() macro") {
         let help = "`has(a.b)` asks whether `a` has a field `b`; for a key use `'b' in a`";
         Mistake::new(offset, "`has` needs a field to look for", help)
-    } else if known("must be a simple name") || known("cannot overwrite") {
+    } else if known("simple name") {
         let help = "for example `list.exists(x, x == 'a')`";
         Mistake::new(
             offset,
@@ -74,18 +76,20 @@ fn syntax(source: &str, tokens: &[Token], offset: usize) -> Mistake {
 fn found(source: &str, tokens: &[Token], offset: usize) -> Option<String> {
     let token = tokens.iter().find(|token| token.end > offset)?;
     let text = source.get(token.start..token.end)?;
-    Some(text.chars().take(20).collect())
+    let start = text.chars().take(20);
+    Some(start.flat_map(char::escape_debug).collect())
 }
 
 /// Bytes from the start, of a line and a column from 1.
-fn offset(source: &str, (line, column): (isize, isize)) -> usize {
+fn offset(source: &str, (line, column): (isize, isize), in_bytes: bool) -> usize {
     let before = usize::try_from(line - 1).unwrap_or(0);
-    let lines: usize = source
-        .split_inclusive('\n')
-        .take(before)
-        .map(str::len)
-        .sum();
-    let rest = source.get(lines..).unwrap_or_default();
+    let lines = source.split_inclusive('\n').take(before);
+    let start: usize = lines.map(str::len).sum();
     let column = usize::try_from(column - 1).unwrap_or(0);
-    lines + rest.chars().take(column).map(char::len_utf8).sum::<usize>()
+    if in_bytes {
+        return source.floor_char_boundary(start + column);
+    }
+    let rest = source.get(start..).unwrap_or_default();
+    let skipped: usize = rest.chars().take(column).map(char::len_utf8).sum();
+    start + skipped
 }

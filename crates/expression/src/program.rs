@@ -29,8 +29,8 @@ impl Program {
     /// Compiles a condition.
     ///
     /// # Errors
-    /// Every mistake: one when the text cannot be read at all, else all names and functions that do
-    /// not exist, in the order of the text; or that the result can never be a bool. Never empty.
+    /// One mistake when the text cannot be read at all; else every name and function that does not
+    /// exist, in the order of the text, up to 20; or that the result can never be a bool. Never empty.
     pub fn compile(source: &str, environment: &Environment) -> Result<Self, Vec<Mistake>> {
         let program = Self::any(source, environment)?;
         match program.0.root.never_bool() {

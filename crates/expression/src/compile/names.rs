@@ -172,7 +172,8 @@ impl Compiler<'_> {
                     let names = || known.iter().map(|(name, _)| *name);
                     let Some((_, inner)) = known.iter().find(|(name, _)| *name == field.name)
                     else {
-                        let message = format!("`{path}` has no field `{}`", field.name);
+                        let name = field.name.escape_debug();
+                        let message = format!("`{path}` has no field `{name}`");
                         let help = match nearest(field.name, names()) {
                             Some(meant) => format!("did you mean `{meant}`?"),
                             None => {

@@ -258,6 +258,12 @@ fn syntax_we_do_not_have_is_refused_in_words() {
     mistake("if == 1", 0, "`if` is a reserved word");
     mistake("has(jwt)", 4, "`has` needs a field to look for");
     mistake(
+        "'é' == '🐱' &&\n'é' != has(jwt)",
+        30,
+        "`has` needs a field to look for",
+    );
+    mistake("'é' == '🐱' 1", 15, "`1` is not expected here");
+    mistake(
         "jwt.groups.exists('g', true)",
         18,
         "the first argument of a macro has to be a name",
