@@ -139,6 +139,10 @@ impl Gateways {
                 .iter()
                 .map(|it| Arc::clone(&it.spec.name))
                 .collect(),
+            client_certificates: gateway
+                .listeners
+                .iter()
+                .any(|it| it.spec.tls.is_some() && gateway.clients.on(it.spec.port).is_some()),
         };
         self.list.iter().map(info).collect()
     }

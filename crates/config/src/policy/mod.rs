@@ -36,7 +36,7 @@ use countersign_core::provider::Provider;
 
 use crate::compiled::{AddressGuard, KeySource};
 use crate::diagnostic::Diagnostics;
-use crate::object::{Object, Objects};
+use crate::object::{Kind, Object, Objects};
 use crate::source::Span;
 
 use effect::Jwt;
@@ -118,6 +118,8 @@ pub struct GatewayInfo {
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Names of its listeners.
     pub listeners: Vec<Arc<str>>,
+    /// Whether one of them asks for client certificates.
+    pub client_certificates: bool,
 }
 
 /// A route as policies see it.
@@ -235,9 +237,14 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
     let mesh = mesh::read(scene.objects, diags);
     let mut builder = builder::Builder::default();
     let istio = istio::attach(scene, &mesh, &mut builder, diags);
-    let mut authorizations = istio::authorize(scene, &mesh, diags);
     let kgateway = kgateway::attach(scene, &mut builder, diags);
     let agentgateway = agentgateway::attach(scene, &mut builder, diags);
+    let mut providers = builder.providers.iter();
+    let tokens = istio::TokenPolicies {
+        istio: &istio,
+        others: providers.any(|it| it.origin.kind != Kind::RequestAuthentication.name()),
+    };
+    let mut authorizations = istio::authorize(scene, &mesh, &tokens, diags);
     let builder::Builder {
         providers,
         keys,

@@ -41,6 +41,7 @@ fn load(yaml: &str) -> Load {
             key: key(namespace),
             labels,
             listeners: vec!["http".into(), "https".into()],
+            client_certificates: false,
         }
     };
     let backend = |wanted: &KeyBackend<'_>| match wanted.name {

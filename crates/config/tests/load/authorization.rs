@@ -431,7 +431,7 @@ fn trust_domains_and_spiffe_names() {
     let text = base() + &settings + &policy(spec);
     let loaded = load_one(&text);
     assert_eq!(
-        told(&loaded)[0],
+        told(&loaded)[1],
         "warning[spiffe-prefix]: Istio writes principals without `spiffe://`, and never matches them with it"
     );
     let compiled = super::support::accepted(loaded);

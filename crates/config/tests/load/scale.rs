@@ -60,3 +60,40 @@ fn dangling_references_do_not_make_it_slow() {
     assert!(accepted(loaded).snapshot.backends.is_empty());
     assert!(took < Duration::from_secs(30), "{took:?}");
 }
+
+/// A thousand policies of ten rules on each of three Gateways.
+#[test]
+fn ten_thousand_rules_load_in_seconds() {
+    let mut text = String::new();
+    for (name, port) in [("a", 80), ("b", 81), ("c", 82)] {
+        let listener = format!("{{name: http, port: {port}, protocol: HTTP}}");
+        text += &super::support::gateway_named(name, "", &listener);
+    }
+    for number in 0..1_000 {
+        let rules = (0..10).map(|rule| {
+            format!(
+                "  - {{to: [{{operation: {{hosts: [h{number}.test], paths: ['/{rule}/*']}}}}], \
+                 when: [{{key: 'request.auth.claims[aud]', notValues: [h{number}]}}]}}\n"
+            )
+        });
+        let _ = write!(
+            text,
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: p{number}}}\n\
+             spec:\n  action: DENY\n  rules:\n{}---\n",
+            rules.collect::<String>()
+        );
+    }
+    let start = Instant::now();
+    let loaded = load_one(&text);
+    let took = start.elapsed();
+    let compiled = accepted(loaded);
+    let [set] = &*compiled.snapshot.policies else {
+        panic!("three Gateways with the same policies share them")
+    };
+    let rules = set.policies().iter().map(|it| it.rules.len());
+    assert_eq!(rules.sum::<usize>(), 10_000);
+    assert_eq!(compiled.gateways[2].demands.len(), 10_000);
+    // Unoptimised, on a busy machine.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    println!("{took:?}");
+}

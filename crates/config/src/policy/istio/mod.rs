@@ -8,4 +8,4 @@ mod spec;
 mod target;
 
 pub(super) use attach::{Attached, attach};
-pub(super) use authorization::{Authorizations, attach as authorize};
+pub(super) use authorization::{Authorizations, TokenPolicies, attach as authorize};

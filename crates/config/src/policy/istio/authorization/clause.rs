@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use countersign_core::authz::{Action, Clause, NamespacePattern, Test};
 
+use countersign_core::path::Normalization;
+
 use super::attribute::Attribute;
 use super::lint;
 use super::values::{self, network, port, request_principal, service_account, trust_domain};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
+use crate::policy::tokens::is_empty_list;
 use crate::policy::trust::TrustDomains;
-use crate::read::{list_in, string};
+use crate::read::{Fields, list_in, string};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
@@ -18,6 +21,8 @@ pub(super) struct Scope<'a> {
     pub(super) namespace: &'a Arc<str>,
     pub(super) action: Action,
     pub(super) trust: &'a TrustDomains,
+    /// How paths are made normal before they are compared, unless a Gateway says otherwise.
+    pub(super) normalization: Normalization,
 }
 
 /// One list of values.
@@ -35,6 +40,19 @@ pub(super) fn clause(
         negated,
         test,
     })
+}
+
+/// The list of a field, if anything is in it. A list that was written and left blank restricts nothing, which is seldom meant.
+pub(super) fn filled<'n>(fields: &mut Fields<'n, '_>, name: &'static str) -> Option<&'n Node> {
+    let node = fields.node(name).filter(|it| !is_empty_list(it));
+    let blank = fields.key(name).filter(|_| node.is_none());
+    if let Some(key) = blank {
+        let message = format!("{} is empty and restricts nothing", quoted(name));
+        let warning = Diagnostic::warning("empty-list", message).at(key);
+        let help = "list values, or leave the field out";
+        fields.diags().push(warning.help(help));
+    }
+    node
 }
 
 /// Whether all keys of a mapping are of some kind.
@@ -90,7 +108,7 @@ fn test(
         Attribute::Host => Test::Hosts(texts(node, diags)?),
         Attribute::Method => Test::Methods(texts(node, diags)?),
         Attribute::Path => {
-            let (texts, templates) = values::paths(node, diags)?;
+            let (texts, templates) = values::paths(node, scope.normalization, diags)?;
             Test::Paths(texts, templates)
         }
         Attribute::Header(header) => Test::Header(header.clone(), texts(node, diags)?),

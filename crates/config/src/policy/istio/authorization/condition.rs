@@ -6,9 +6,8 @@ use countersign_core::authz::{Action, Clause, HeaderField};
 use http::HeaderName;
 
 use super::attribute::Attribute;
-use super::clause::{Scope, all_keys, clause, refuse_before_identity};
+use super::clause::{Scope, all_keys, clause, filled, refuse_before_identity};
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
-use crate::policy::tokens::is_empty_list;
 use crate::read::{Fields, nearest, spanned, string};
 use crate::yaml::Node;
 
@@ -25,7 +24,7 @@ pub(super) fn condition(
     };
     let key = fields.required("key", spanned(string));
     let lists = [("values", false), ("notValues", true)].map(|(name, negated)| {
-        let list = fields.node(name).filter(|it| !is_empty_list(it));
+        let list = filled(&mut fields, name);
         list.map(|list| (name, negated, list))
     });
     let Some(key) = key else { return Vec::new() };

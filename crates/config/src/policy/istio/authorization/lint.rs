@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use countersign_core::authz::{RequestPrincipal, Text};
+use countersign_core::path::{self, Normalization};
 use ipnet::IpNet;
 
 use super::attribute::Attribute;
@@ -17,7 +18,7 @@ pub(super) fn text(attribute: &Attribute, node: &Node, text: &Text, diags: &mut 
         Text::Suffix(it) => (false, &**it),
     };
     match attribute {
-        Attribute::Path => path(node, start, rest, diags),
+        Attribute::Path => path_text(node, start, rest, diags),
         Attribute::Host if rest.contains('/') => {
             let help =
                 "write the host alone, as in `shop.example.com`, with its port if clients send one";
@@ -34,12 +35,31 @@ pub(super) fn text(attribute: &Attribute, node: &Node, text: &Text, diags: &mut 
     literal_star(attribute, node, rest, diags);
 }
 
-fn path(node: &Node, start: bool, rest: &str, diags: &mut Diagnostics) {
+fn path_text(node: &Node, start: bool, rest: &str, diags: &mut Diagnostics) {
     if rest.contains(['?', '#']) {
         let help = "leave the query out: it is no part of the path, and any query matches";
         never(node, "paths are compared without the query", help, diags);
     } else if start && !rest.starts_with('/') {
         never(node, "a path begins with `/`", "write the slash", diags);
+    }
+}
+
+/// A whole path that is not as requests have theirs by then.
+pub(super) fn normal(node: &Node, text: &Text, mode: Normalization, diags: &mut Diagnostics) {
+    let Text::Exact(path) = text else { return };
+    if !path.starts_with('/') || path.contains(['?', '#']) {
+        return;
+    }
+    let why = "paths are made normal first";
+    match path::normalize(path, mode) {
+        Ok(normal) if *normal == **path => {}
+        Ok(normal) => never(node, why, &format!("write {}", quoted(&normal)), diags),
+        Err(_) => never(
+            node,
+            "requests with such a path are refused",
+            "remove it",
+            diags,
+        ),
     }
 }
 

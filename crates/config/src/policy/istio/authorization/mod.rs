@@ -1,6 +1,7 @@
 //! AuthorizationPolicies: which hold on a gateway, in istiod's order.
 
 mod attribute;
+mod callers;
 mod clause;
 mod condition;
 mod lint;
@@ -15,12 +16,14 @@ use std::sync::Arc;
 use countersign_core::authz::{Policy, PolicySet};
 use countersign_core::id::PolicySetId;
 
+use self::callers::Knowledge;
 use self::spec::{Authorization, authorization};
 use self::words::Words;
+use super::attach::Attached;
 use super::reach::{applies, report};
 use crate::diagnostic::Diagnostics;
 use crate::object::{Kind, Object};
-use crate::policy::{GatewayKey, Mesh, Scene};
+use crate::policy::{GatewayInfo, GatewayKey, Mesh, Scene};
 
 /// What each gateway got.
 #[derive(Debug, Default)]
@@ -52,10 +55,25 @@ impl Authorizations {
     }
 }
 
+/// Which gateways know whose token a request carries.
+pub(in crate::policy) struct TokenPolicies<'a> {
+    /// By RequestAuthentications.
+    pub(in crate::policy) istio: &'a Attached,
+    /// By policies of others, whose places are not looked at here.
+    pub(in crate::policy) others: bool,
+}
+
+impl TokenPolicies<'_> {
+    fn on(&self, gateway: &GatewayKey) -> bool {
+        self.others || self.istio.of(gateway).is_some()
+    }
+}
+
 /// Reads all of them and attaches each to its gateways.
 pub(in crate::policy) fn attach(
     scene: &Scene<'_>,
     mesh: &Mesh,
+    tokens: &TokenPolicies<'_>,
     diags: &mut Diagnostics,
 ) -> Authorizations {
     let mut objects: Vec<&Object> = scene.objects.of(Kind::AuthorizationPolicy).collect();
@@ -65,7 +83,16 @@ pub(in crate::policy) fn attach(
         .filter_map(|object| authorization(object, mesh, diags))
         .collect();
     for policy in &policies {
-        report(policy.object, &policy.target, scene, mesh, diags);
+        let reached = scene.gateways.iter();
+        let reached = reached.filter(|it| applies(policy.object, &policy.target, it, mesh));
+        let reached: Vec<&GatewayInfo> = reached.collect();
+        if report(policy.object, &policy.target, scene, mesh, diags) {
+            let known = Knowledge {
+                tokens: reached.iter().any(|it| tokens.on(&it.key)),
+                certificates: reached.iter().any(|it| it.client_certificates),
+            };
+            callers::report(policy, known, diags);
+        }
     }
     let mut attached = Authorizations::default();
     let mut known: HashMap<Vec<usize>, PolicySetId> = HashMap::new();

@@ -6,11 +6,11 @@ use countersign_core::authz::{Action, Clause, Rule};
 use countersign_core::origin::Origin;
 
 use super::attribute::Attribute;
-use super::clause::{Scope, all_keys, clause, refuse_before_identity};
+use super::clause::{Scope, all_keys, clause, filled, refuse_before_identity};
 use super::condition::condition;
-use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policy::tokens::is_empty_list;
-use crate::read::{Fields, list_in};
+use crate::read::{Fields, Spanned, list_in};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
@@ -53,14 +53,26 @@ pub(super) fn rules(
     object: &Origin,
     scope: &Scope<'_>,
     diags: &mut Diagnostics,
-) -> Vec<Rule> {
+) -> Vec<Spanned<Rule>> {
     let entries = items(node, "rules", 0..=MOST, diags);
     let read = |(index, node): (usize, &Node)| {
         let part = format!("rules[{index}]");
         let origin = object.part(part, node.span.start.line);
-        rule(node, Arc::new(origin), scope, diags)
+        let value = rule(node, Arc::new(origin), scope, diags)?;
+        Some(Spanned {
+            value,
+            span: head(node),
+        })
     };
     entries.iter().enumerate().filter_map(read).collect()
+}
+
+/// The first key: underlining a whole rule would say less.
+fn head(node: &Node) -> Span {
+    match &node.value {
+        Value::Mapping(entries) => entries.first().map_or(node.span, |(key, _)| key.span),
+        _ => node.span,
+    }
 }
 
 fn rule(
@@ -78,13 +90,16 @@ fn rule(
         return None;
     }
     let mut fields = Fields::of(node, AT, diags)?;
-    let from = fields.node("from");
-    let to = fields.node("to");
-    let when = fields.node("when");
+    // Empty, the first two are an error.
+    let [from, to] = ["from", "to"].map(|name| match fields.node(name) {
+        Some(node) => Some(node),
+        None => filled(&mut fields, name),
+    });
+    let when = filled(&mut fields, "when");
     let diags = fields.diags();
     let from = from.map(|it| items(it, "from", 1..=MOST, diags));
     let to = to.map(|it| items(it, "to", 1..=usize::MAX, diags));
-    let when = when.map(|it| items(it, "when", 0..=usize::MAX, diags));
+    let when = when.map(|it| items(it, "when", 1..=usize::MAX, diags));
     let each = |nodes: Option<&[Node]>, part: &'static Part, diags: &mut Diagnostics| {
         let nodes = nodes.unwrap_or_default().iter().enumerate();
         let read = |(index, node)| part.entry(index, node, scope, diags);
@@ -153,14 +168,10 @@ impl Part {
         let mut given = Vec::new();
         for (name, not_name, attribute) in self.fields {
             for (name, negated) in [(*name, false), (*not_name, true)] {
-                let Some(list) = fields.node(name) else {
+                let Some(list) = filled(&mut fields, name) else {
                     continue;
                 };
                 let key = fields.key(name).unwrap_or(list.span);
-                if is_empty_list(list) {
-                    restricts_nothing(name, key, fields.diags());
-                    continue;
-                }
                 given.push((attribute, key));
                 if scope.action == Action::Custom && attribute.needs_identity() {
                     refuse_before_identity(name, key, fields.diags());
@@ -209,12 +220,6 @@ fn exclusive(given: &[(&Attribute, Span)], diags: &mut Diagnostics) {
     }
 }
 
-fn restricts_nothing(name: &str, at: Span, diags: &mut Diagnostics) {
-    let message = format!("{} is empty and restricts nothing", quoted(name));
-    let warning = Diagnostic::warning("empty-list", message).at(at);
-    diags.push(warning.help("list values, or leave the field out"));
-}
-
 /// The entries of a list whose length lies in a range.
 fn items<'n>(
     node: &'n Node,
@@ -224,9 +229,6 @@ fn items<'n>(
 ) -> &'n [Node] {
     if is_empty_list(node) {
         if *length.start() == 0 {
-            if name == "when" {
-                restricts_nothing(name, node.span, diags);
-            }
             return &[];
         }
         let message = format!("`{name}` is empty: nobody can tell what it should match");

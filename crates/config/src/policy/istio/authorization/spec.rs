@@ -20,6 +20,8 @@ pub(super) struct Authorization<'a> {
     pub(super) object: &'a Object,
     pub(super) target: Target,
     pub(super) policy: Policy,
+    /// Where each of its rules stands.
+    pub(super) spans: Vec<Span>,
 }
 
 const ACTIONS: &[(&str, Action)] = &[
@@ -47,14 +49,16 @@ pub(super) fn authorization<'a>(
         },
     };
     fields.finish();
+    let (rules, spans) = spec.rules.into_iter().map(|it| (it.value, it.span)).unzip();
     Some(Authorization {
         object,
         target: spec.target?,
+        spans,
         policy: Policy {
             origin: Arc::new(object.origin.clone()),
             action: spec.action,
             dry_run,
-            rules: spec.rules,
+            rules,
         },
     })
 }
@@ -62,7 +66,7 @@ pub(super) fn authorization<'a>(
 struct Spec {
     target: Option<Target>,
     action: Action,
-    rules: Vec<Rule>,
+    rules: Vec<Spanned<Rule>>,
 }
 
 fn spec(
@@ -83,6 +87,7 @@ fn spec(
         namespace: &object.namespace,
         action,
         trust: &mesh.trust_domains,
+        normalization: mesh.normalization,
     };
     let node = fields.node("rules");
     if node.is_none_or(is_empty_list) {

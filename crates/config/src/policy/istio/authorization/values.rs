@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_core::authz::{PathTemplate, RequestPrincipal, ServiceAccount, Text};
+use countersign_core::path::Normalization;
 use ipnet::IpNet;
 
 use super::attribute::Attribute;
@@ -190,11 +191,12 @@ pub(super) fn port(node: &Node, diags: &mut Diagnostics) -> Option<u16> {
 /// Paths, and those of them that are templates.
 pub(super) fn paths(
     node: &Node,
+    mode: Normalization,
     diags: &mut Diagnostics,
 ) -> Option<(Vec<Text>, Vec<PathTemplate>)> {
     let mut templates = Vec::new();
     let mut texts = Vec::new();
-    for path in list(path)(node, diags)? {
+    for path in list(|node, diags| path(node, mode, diags))(node, diags)? {
         match path {
             Path::Text(text) => texts.push(text),
             Path::Template(template) => templates.push(template),
@@ -208,7 +210,7 @@ enum Path {
     Template(PathTemplate),
 }
 
-fn path(node: &Node, diags: &mut Diagnostics) -> Option<Path> {
+fn path(node: &Node, mode: Normalization, diags: &mut Diagnostics) -> Option<Path> {
     let value = string(node, diags)?;
     let help = "write `{*}` for one segment, `{**}` at the end for any number, or `*` as the last character for any end";
     if PathTemplate::is_one(&value) {
@@ -234,6 +236,7 @@ fn path(node: &Node, diags: &mut Diagnostics) -> Option<Path> {
     }
     let text = Text::parse(&value);
     lint::text(&Attribute::Path, node, &text, diags);
+    lint::normal(node, &text, mode, diags);
     Some(Path::Text(text))
 }
 
