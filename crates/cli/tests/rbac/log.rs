@@ -37,6 +37,17 @@ fn a_refusal_names_the_expression() {
         });
         assert!(counted, "{reason}\n{metrics}");
     }
+    let config = shop.gateway.admin("/config").json();
+    let rule = &config["expressions"][0]["sets"][0][0];
+    assert_eq!(
+        (&rule["action"], &rule["expressions"]),
+        (&json!("Deny"), &json!(2))
+    );
+    assert_eq!(config["listeners"][0]["routes"][0]["expressions"], 0);
+    assert!(
+        !config.to_string().contains("bob"),
+        "expressions are not shown"
+    );
     shop.gateway.signal("TERM");
     let printed = shop.gateway.wait();
     let log = printed.stdout + &printed.stderr;

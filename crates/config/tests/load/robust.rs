@@ -68,6 +68,8 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
   name: r
+  labels:
+    team: web
 spec:
   parentRefs:
   - name: gw
@@ -180,6 +182,63 @@ spec:
     hosts:
     - host: b.test
       port: 81
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata:
+  name: p
+spec:
+  targetRefs:
+  - group: gateway.networking.k8s.io
+    kind: Gateway
+    name: gw
+  rbac:
+    action: Deny
+    policy:
+      matchExpressions:
+      - jwt.sub == 'bob'
+      allowedCIDRs:
+      - 10.0.0.0/8
+      blockedCIDRs:
+      - 10.1.0.0/16
+---
+apiVersion: agentgateway.dev/v1alpha1
+kind: AgentgatewayPolicy
+metadata:
+  name: q
+spec:
+  targetSelectors:
+  - group: gateway.networking.k8s.io
+    kind: HTTPRoute
+    matchLabels:
+      team: web
+    sectionName: main
+  traffic:
+    phase: PostRouting
+    jwtAuthentication:
+      mode: Strict
+      providers:
+      - issuer: https://idp.test
+        audiences:
+        - shop
+        jwks:
+          remote:
+            jwksPath: keys.json
+            cacheDuration: 10m
+            backendRef:
+              group: gateway.kgateway.dev
+              kind: Backend
+              name: b
+              port: 81
+      location:
+        cookie:
+          name: session
+    authorization:
+      action: Require
+      policy:
+        matchExpressions:
+        - has(jwt.sub)
+        - request.method == 'GET'
 ";
 
 #[test]
@@ -228,13 +287,16 @@ fn damage_is_told_and_never_panics() {
             }
         }
     }
-    // Free text: a class, a new path (which is escaped), and the values of headers and labels.
+    // Free text: a class, a new path (which is escaped), the values of headers and labels, issuers, audiences and cookies.
     let free = [
         "gatewayClassName",
         "replacePrefixMatch",
         "value: '",
         "team: '",
         "service-name",
+        "issuer",
+        "        - '",
+        "          name: '",
     ];
     silent.retain(|line| !free.iter().any(|it| line.contains(it)));
     assert!(silent.is_empty(), "taken in silence: {silent:#?}");

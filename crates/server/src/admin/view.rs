@@ -39,6 +39,7 @@ pub(super) fn config(running: &Running) -> Value {
         "listeners": snapshot.listeners.iter().map(|it| listener(snapshot, it)).collect::<Value>(),
         "rules": snapshot.rules.iter().map(|it| routes::rule(snapshot, it)).collect::<Value>(),
         "requirements": policy::requirements(snapshot),
+        "expressions": policy::expressions(snapshot),
         "providers": policy::providers(running),
         "backends": snapshot.backends.iter().map(backend).collect::<Value>(),
         "protection": protection.iter().map(protects).collect::<Value>(),
@@ -132,6 +133,7 @@ fn listener(snapshot: &Snapshot, listener: &Listener) -> Value {
             "istio": listener.istio.map(|id| id.0),
             "withoutRoute": listener.jwt.map(|id| id.0),
         },
+        "expressions": { "withoutRoute": listener.rbac.map(|id| id.0) },
         "routes": entries.collect::<Value>(),
     })
 }

@@ -2,7 +2,8 @@
 
 use countersign_config::compiled::{KeyLocation, KeySource, RemoteKeys};
 use countersign_core::Snapshot;
-use countersign_core::authn::{Family, Missing, Requirement, TokenRule};
+use countersign_core::authn::{Bad, Family, Missing, Requirement, TokenRule};
+use countersign_core::authz::{ExpressionRule, Rbac};
 use countersign_core::provider::Provider;
 use countersign_jose::{Alg, Audiences, KeySet};
 use countersign_runtime::{KeyState, Running};
@@ -20,6 +21,10 @@ pub(super) fn requirements(snapshot: &Snapshot) -> Value {
                 Missing::Anonymous => "anonymous",
                 Missing::Refuse => "refused",
             },
+            "withBadToken": match it.bad {
+                Bad::Refuse => "refused",
+                Bad::Disregard => "as without",
+            },
             "skipsPreflight": it.family == Family::Istio,
             "rules": it.rules().iter().map(|it| rule(snapshot, it)).collect::<Value>(),
         })
@@ -30,6 +35,26 @@ pub(super) fn requirements(snapshot: &Snapshot) -> Value {
         .enumerate()
         .map(requirement)
         .collect()
+}
+
+/// CEL rules; listeners and routes refer to them by `id`. Where they stand and not what they say, which may hold a secret.
+pub(super) fn expressions(snapshot: &Snapshot) -> Value {
+    let rule = |it: &std::sync::Arc<ExpressionRule>| {
+        json!({
+            "origin": origin(&it.origin),
+            "action": it.action.name(),
+            "expressions": it.expressions.len(),
+            "allowedAddresses": it.allowed.as_ref().map(|it| it.networks.len()),
+            "blockedAddresses": it.blocked.as_ref().map(|it| it.networks.len()),
+        })
+    };
+    let rbac = |(id, it): (usize, &Rbac)| {
+        let sets = it.sets.iter();
+        let sets = sets.map(|set| set.rules().iter().map(rule).collect::<Value>());
+        json!({ "id": id, "sets": sets.collect::<Value>() })
+    };
+    let rbacs = snapshot.rbacs.iter().enumerate();
+    rbacs.map(rbac).collect()
 }
 
 fn rule(snapshot: &Snapshot, rule: &TokenRule) -> Value {

@@ -25,6 +25,7 @@ pub(super) fn entry(snapshot: &Snapshot, entry: &RouteEntry) -> Value {
         "query": query.iter().map(|(name, it)| named(name, it)).collect::<Value>(),
         "rule": snapshot.rule(entry.rule).map(|rule| &*rule.name),
         "requirement": entry.jwt.map(|id| id.0),
+        "expressions": entry.rbac.map(|id| id.0),
     })
 }
 
