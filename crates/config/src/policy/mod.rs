@@ -245,6 +245,7 @@ pub fn compile(scene: &Scene<'_>, diags: &mut Diagnostics) -> Policies {
         others: providers.any(|it| it.origin.kind != Kind::RequestAuthentication.name()),
     };
     let mut authorizations = istio::authorize(scene, &mesh, &tokens, diags);
+    istio.report_anonymous(|it| authorizations.mind_anonymous(it), diags);
     let builder::Builder {
         providers,
         keys,

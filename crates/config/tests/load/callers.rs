@@ -94,6 +94,33 @@ fn nobody_asks_for_certificates() {
     }
 }
 
+/// A RequestAuthentication lets strangers in; whoever says elsewhere what becomes of them is not told so.
+#[test]
+fn strangers_are_minded() {
+    let told = |text: &str| {
+        let lenient = tokens().replace(", presence: REQUIRED", "");
+        let said = said(&(gateway(HTTP) + &lenient + text));
+        said.iter().any(|it| it.contains("anonymous-allowed"))
+    };
+    let deny = "{action: DENY, rules: [{from: [{source: {notRequestPrincipals: ['*']}}]}]}";
+    let by_path = "{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}";
+    let target = "{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: lost}]}";
+    for (spec, expected) in [
+        ("{rules: [{}]}", false),
+        (deny, false),
+        (by_path, true),
+        (target, true),
+        ("{action: AUDIT, rules: [{}]}", true),
+    ] {
+        assert_eq!(told(&policy(spec)), expected, "{spec}");
+    }
+    let trial = policy(deny).replace(
+        "name: p",
+        "name: p, annotations: {istio.io/dry-run: 'true'}",
+    );
+    assert!(told("") && told(&trial));
+}
+
 /// `not…` holds where there is nothing to compare: an ALLOW lets strangers in, a DENY refuses them.
 #[test]
 fn callers_without_a_name() {

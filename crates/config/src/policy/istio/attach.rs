@@ -14,12 +14,13 @@ use super::reach::{applies, report};
 use super::rule::{JwtRule, Keys};
 use super::spec::{Authentication, authentication};
 use crate::compiled::{AddressGuard, KeyLocation, RemoteKeys};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef};
 use crate::object::Kind;
 use crate::policy::builder::{Builder, NewProvider};
 use crate::policy::key_names::NamedKeys;
 use crate::policy::{GatewayKey, Mesh, Scene};
 use crate::read::Spanned;
+use crate::source::Span;
 
 /// Seconds by which clocks may differ, as in Envoy (decision T11).
 const SKEW: u64 = 60;
@@ -33,9 +34,51 @@ type Rules = Vec<(Option<Arc<str>>, TokenRule)>;
 #[derive(Debug, Default)]
 pub(in crate::policy) struct Attached {
     gateways: BTreeMap<GatewayKey, (RequirementId, Vec<Arc<str>>)>,
+    lenient: Vec<Lenient>,
+}
+
+/// A policy that lets requests without a token pass, and the gateways that it holds on.
+#[derive(Debug)]
+struct Lenient {
+    policy: ObjectRef,
+    at: Span,
+    gateways: Vec<GatewayKey>,
+}
+
+impl Lenient {
+    fn of(policy: &Authentication<'_>, scene: &Scene<'_>, mesh: &Mesh) -> Option<Lenient> {
+        if policy.rules.is_empty() || policy.rules.iter().any(|rule| rule.required) {
+            return None;
+        }
+        let object = policy.object;
+        let gateways = scene.gateways.iter();
+        let gateways = gateways.filter(|it| applies(object, &policy.target, it, mesh));
+        Some(Lenient {
+            policy: object.reference(),
+            at: object.name_span,
+            gateways: gateways.map(|it| it.key.clone()).collect(),
+        })
+    }
 }
 
 impl Attached {
+    /// Never silent: a policy that lets strangers in, where no other policy minds them.
+    pub(in crate::policy) fn report_anonymous(
+        &self,
+        minded: impl Fn(&GatewayKey) -> bool,
+        diags: &mut Diagnostics,
+    ) {
+        for lenient in &self.lenient {
+            if lenient.gateways.iter().all(&minded) {
+                continue;
+            }
+            let message = "requests without a token are let through: a RequestAuthentication only judges the tokens that are there";
+            let warning = Diagnostic::warning("anonymous-allowed", message).at(lenient.at);
+            let help = "add `presence: REQUIRED` to a rule if a token must be there";
+            diags.push(warning.about(lenient.policy.clone()).help(help));
+        }
+    }
+
     pub(in crate::policy) fn of(&self, gateway: &GatewayKey) -> Option<RequirementId> {
         self.gateways.get(gateway).map(|(id, _)| *id)
     }
@@ -62,10 +105,16 @@ pub(in crate::policy) fn attach(
         .collect();
     let mut compiled: Vec<Rules> = Vec::new();
     for policy in &policies {
-        report_reach(policy, scene, mesh, diags);
+        report(policy.object, &policy.target, scene, mesh, diags);
         compiled.push(rules(policy, scene.guard, builder));
     }
-    let mut attached = Attached::default();
+    let mut attached = Attached {
+        lenient: policies
+            .iter()
+            .filter_map(|it| Lenient::of(it, scene, mesh))
+            .collect(),
+        ..Attached::default()
+    };
     let mut known: HashMap<Vec<usize>, RequirementId> = HashMap::new();
     for gateway in &scene.gateways {
         let applying: Vec<usize> = (0..policies.len())
@@ -193,22 +242,5 @@ fn audiences(listed: &[Arc<str>]) -> Audiences {
     match listed {
         [] => Audiences::Any,
         some => Audiences::istio(some.iter().map(|it| &**it)),
-    }
-}
-
-/// Never silent: a policy that holds nowhere, and one that lets strangers in.
-fn report_reach(
-    policy: &Authentication<'_>,
-    scene: &Scene<'_>,
-    mesh: &Mesh,
-    diags: &mut Diagnostics,
-) {
-    let object = policy.object;
-    let reached = report(object, &policy.target, scene, mesh, diags);
-    if reached && !policy.rules.is_empty() && policy.rules.iter().all(|rule| !rule.required) {
-        let message = "requests without a token are let through: a RequestAuthentication only judges the tokens that are there";
-        let note = Diagnostic::warning("anonymous-allowed", message).at(object.name_span);
-        let help = "add `presence: REQUIRED` to a rule if a token must be there";
-        diags.push(note.about(object.reference()).help(help));
     }
 }

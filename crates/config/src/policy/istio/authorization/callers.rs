@@ -1,6 +1,6 @@
 //! Rules that ask who is calling: told where nobody here can say, and where those without a name are let in or refused too.
 
-use countersign_core::authz::{Action, Clause, Rule, Test};
+use countersign_core::authz::{Action, Clause, Policy, Rule, Test};
 
 use super::spec::Authorization;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -39,6 +39,19 @@ pub(super) fn report(policy: &Authorization<'_>, known: Knowledge, diags: &mut D
         told.into_iter().for_each(|it| diags.push(it));
     }
     diags.enter(outer);
+}
+
+/// Whether a policy says what becomes of requests without a token: an ALLOW lets in what it matches alone, and a DENY with
+/// `not…` about tokens means them.
+pub(super) fn minds_anonymous(policy: &Policy) -> bool {
+    let negated = |it: &Clause| it.negated && of(it) == Some(Proof::Token);
+    let denied = |rule: &Rule| rule.clauses().any(negated);
+    match policy.action {
+        _ if policy.dry_run => false,
+        Action::Allow => true,
+        Action::Deny => policy.rules.iter().any(denied),
+        Action::Audit | Action::Custom => false,
+    }
 }
 
 /// A clause about callers whom nobody here can name.

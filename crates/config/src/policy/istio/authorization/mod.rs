@@ -31,6 +31,8 @@ pub(in crate::policy) struct Authorizations {
     gateways: BTreeMap<GatewayKey, PolicySetId>,
     /// What the policies of each set demand.
     words: Vec<Words>,
+    /// Whether those of each set say what becomes of requests without a token.
+    minds_anonymous: Vec<bool>,
     /// One for each combination of policies.
     pub(in crate::policy) sets: Vec<PolicySet>,
 }
@@ -48,6 +50,13 @@ impl Authorizations {
     /// The same in short, for each of its routes.
     pub(in crate::policy) fn in_short(&self, gateway: &GatewayKey) -> &[Arc<str>] {
         self.words(gateway).map_or(&[], |it| &it.route)
+    }
+
+    /// Whether policies of a gateway say what becomes of requests without a token.
+    pub(in crate::policy) fn mind_anonymous(&self, gateway: &GatewayKey) -> bool {
+        let minds = self.of(gateway);
+        let minds = minds.and_then(|id| self.minds_anonymous.get(id.0 as usize));
+        minds.copied().unwrap_or(false)
     }
 
     fn words(&self, gateway: &GatewayKey) -> Option<&Words> {
@@ -114,6 +123,8 @@ pub(in crate::policy) fn attach(
                 let chosen = applying.iter().filter_map(|it| policies.get(*it));
                 let chosen: Vec<Policy> = chosen.map(|it| it.policy.clone()).collect();
                 attached.words.push(Words::of(chosen.iter()));
+                let minds = chosen.iter().any(callers::minds_anonymous);
+                attached.minds_anonymous.push(minds);
                 attached.sets.push(PolicySet::new(chosen));
                 known.insert(applying, id);
                 id
