@@ -302,6 +302,7 @@ fn snapshot(set: PolicySet) -> Snapshot {
         origin: origin("listener"),
         name: "default/gateway/http".into(),
         host: HostPattern::Any,
+        mode: Default::default(),
         routes: RouteTable::new(vec![entry]),
         istio: Some(RequirementId(0)),
         jwt: None,

@@ -4,6 +4,7 @@
 mod connection;
 mod outcome;
 mod progress;
+mod stream;
 
 use countersign_jose::UnixTime;
 
@@ -19,6 +20,7 @@ use crate::trace::{Event, Record, Trace};
 pub use connection::{ConnectionDecision, decide_connection};
 pub use outcome::{Action, Denial, Grant, Outcome};
 pub use progress::Progress;
+pub use stream::{StreamDecision, decide_stream};
 
 /// An outcome with the steps that led to it.
 #[derive(Debug)]

@@ -35,8 +35,8 @@ mod prepare;
 pub use connection::Connection;
 pub use countersign_jose::UnixTime;
 pub use decide::{
-    Action, ConnectionDecision, Decision, Denial, Grant, Outcome, Progress, decide,
-    decide_connection, decide_with,
+    Action, ConnectionDecision, Decision, Denial, Grant, Outcome, Progress, StreamDecision, decide,
+    decide_connection, decide_stream, decide_with,
 };
 pub use facts::{Facts, Keys, Need};
 pub use id::ProviderId;

@@ -18,13 +18,25 @@ pub struct Socket {
     /// The Gateway's port, which is what policies see (decision P10); another
     /// one may be bound.
     pub port: u16,
-    /// Whether TLS is terminated on it.
+    /// Whether connections begin with a TLS handshake.
     pub tls: bool,
     /// The listeners, narrowest hostname first.
     pub listeners: Box<[ListenerId]>,
 }
 
-/// An HTTP or HTTPS listener with all that holds for its requests.
+/// What a listener makes of its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It reads HTTP requests and routes each.
+    #[default]
+    Http,
+    /// It routes whole connections; their TLS ends here, if there is any.
+    Stream,
+    /// It routes whole connections by server name; their TLS goes on to the backend.
+    Passthrough,
+}
+
+/// A listener with all that holds for its requests, or for its connections.
 #[derive(Debug, Clone)]
 pub struct Listener {
     /// The Gateway and `listeners[i]`.
@@ -33,14 +45,17 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Hosts that it answers for.
     pub host: HostPattern,
-    /// Its routes.
+    /// What it makes of connections.
+    pub mode: Mode,
+    /// Its routes. Those of connections match on the server name alone.
     pub routes: RouteTable,
     /// Istio's RequestAuthentications that select the gateway, merged.
     pub istio: Option<RequirementId>,
     /// What kgateway policies of gateway and listener demand where no route
     /// matched, so that a 404 tells strangers nothing (decision P1).
     pub jwt: Option<RequirementId>,
-    /// Istio's AuthorizationPolicies that select the gateway.
+    /// Istio's AuthorizationPolicies that select the gateway; for connections
+    /// in the form of [`crate::authz::PolicySet::for_connections`].
     pub policies: Option<PolicySetId>,
     /// What kgateway policies of gateway and listener allow where no route matched.
     pub rbac: Option<RbacId>,

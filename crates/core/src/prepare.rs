@@ -12,7 +12,7 @@ use crate::decide::Denial;
 use crate::headers;
 use crate::host::{self, HostPattern};
 use crate::id::{ListenerId, SocketId};
-use crate::listener::Listener;
+use crate::listener::{Listener, Mode};
 use crate::path;
 use crate::reason::Reason;
 use crate::request::Prepared;
@@ -150,6 +150,12 @@ fn find_listener<'s>(
             &format!("no listener of this port answers for `{host}`"),
         )
     })?;
+    if listener.mode != Mode::Http {
+        // Over TLS it is somebody's else certificate that the client has seen;
+        // without TLS no request is read there.
+        let detail = format!("{} reads no requests", listener.name);
+        return Err(Denial::because(Reason::Misdirected, &detail));
+    }
     let chosen = arrival.tls.filter(|it| *it != id);
     match chosen.and_then(|it| snap.listener(it)) {
         // A client that named nobody was given the listener for any host for want of a better one.

@@ -22,6 +22,25 @@ pub fn decide_connection<R: Record>(
     connection: &Connection<'_>,
     rec: &mut R,
 ) -> ConnectionDecision {
+    let decision = by_policies(policies, connection, rec);
+    if R::ON {
+        rec.record(match &decision.denial {
+            Some(denial) => Event::Denied {
+                origin: denial.origin.clone(),
+                reason: denial.reason.clone(),
+            },
+            None => Event::Allowed,
+        });
+    }
+    decision
+}
+
+/// What policies say, before there is a last word.
+pub(super) fn by_policies<R: Record>(
+    policies: Option<&PolicySet>,
+    connection: &Connection<'_>,
+    rec: &mut R,
+) -> ConnectionDecision {
     let attributes = Attributes::of_connection(connection);
     let mut remarks = Remarks::new();
     let actions = [Action::Custom, Action::Audit, Action::Deny, Action::Allow];
@@ -36,14 +55,5 @@ pub fn decide_connection<R: Record>(
         challenge: None,
         detail: it.detail,
     });
-    if R::ON {
-        rec.record(match &denial {
-            Some(denial) => Event::Denied {
-                origin: denial.origin.clone(),
-                reason: denial.reason.clone(),
-            },
-            None => Event::Allowed,
-        });
-    }
     ConnectionDecision { denial, remarks }
 }

@@ -13,5 +13,6 @@ mod expressions;
 mod listeners;
 mod policies;
 mod stages;
+mod streams;
 mod tokens;
 mod world;

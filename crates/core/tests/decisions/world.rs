@@ -157,6 +157,7 @@ impl World {
             origin: origin("listener"),
             name: "test/gateway/http".into(),
             host: HostPattern::Any,
+            mode: Default::default(),
             routes: RouteTable::new(entries),
             istio: istio.map(RequirementId),
             jwt: gateway.map(RequirementId),

@@ -141,6 +141,7 @@ fn listener(name: &str, host: &str) -> Listener {
         origin: origin("Gateway", "web"),
         name: name.into(),
         host: HostPattern::new(host),
+        mode: Default::default(),
         routes: Default::default(),
         istio: None,
         jwt: None,

@@ -155,6 +155,7 @@ fn listener() -> Listener {
         origin: origin("Gateway"),
         name: "default/web/http".into(),
         host,
+        mode: Default::default(),
         routes: RouteTable::new(vec![entry]),
         istio: None,
         jwt: None,

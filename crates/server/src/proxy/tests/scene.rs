@@ -13,10 +13,11 @@ use countersign_config::compiled::{
 use countersign_core::Snapshot;
 use countersign_core::address::TrustedProxies;
 use countersign_core::authn::{ClaimHeader, Family, Missing, Requirement, TokenRule};
+use countersign_core::authz::{Policy, PolicySet};
 use countersign_core::backend::{AppProtocol, Backend, BackendTls, Endpoint};
 use countersign_core::filter::Filters;
 use countersign_core::host::HostPattern;
-use countersign_core::id::{BackendId, ListenerId, ProviderId, RequirementId, RuleId};
+use countersign_core::id::{BackendId, ListenerId, PolicySetId, ProviderId, RequirementId, RuleId};
 use countersign_core::listener::{IdentityHeaders, Listener, Socket};
 use countersign_core::origin::Origin;
 use countersign_core::path::Normalization;
@@ -45,6 +46,7 @@ pub(super) struct Scene {
     pub(super) settings: SocketSettings,
     pub(super) rules: Vec<RouteRule>,
     pub(super) backends: Vec<Backend>,
+    pub(super) policies: Vec<Policy>,
     paths: Vec<(String, bool)>,
     providers: Vec<(Provider, KeySource)>,
     tokens: Vec<TokenRule>,
@@ -77,6 +79,7 @@ impl Scene {
             settings: settings(),
             rules: Vec::new(),
             backends: Vec::new(),
+            policies: Vec::new(),
             paths: Vec::new(),
             providers: Vec::new(),
             tokens: Vec::new(),
@@ -226,10 +229,11 @@ impl Scene {
             origin: origin("Gateway", "web"),
             name: "test/web/http".into(),
             host: HostPattern::Any,
+            mode: Default::default(),
             routes: RouteTable::new((0..).zip(self.paths).map(entry).collect()),
             istio: None,
             jwt: None,
-            policies: None,
+            policies: Some(PolicySetId(0)),
             rbac: None,
             identity: IdentityHeaders::new(requirement.output_headers()),
             routes_on_identity: false,
@@ -250,7 +254,7 @@ impl Scene {
                 backends: self.backends.into(),
                 providers: providers.into(),
                 requirements: Box::new([requirement]),
-                policies: Box::default(),
+                policies: Box::new([PolicySet::new(self.policies)]),
                 rbacs: Box::default(),
             },
             sockets: Box::new([self.settings]),
