@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use countersign_jose::Value;
 use http::HeaderName;
 use smallvec::SmallVec;
 
@@ -169,6 +170,37 @@ impl<'a> Attributes<'a> {
             Attribute::Subject => http.text("sub").is_some_and(|it| f(it.as_bytes())),
             _ => self.any_of_connection(attribute, &mut f),
         }
+    }
+
+    /// How many headers there are, about.
+    pub(super) fn header_count(&self) -> usize {
+        self.http.as_ref().map_or(0, |it| it.request.headers.len())
+    }
+
+    /// Gives the name of every header that may be there to `f` until it says `true`.
+    pub(super) fn any_header_name(&self, f: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.http.as_ref().is_some_and(|http| {
+            let sent = http.request.headers.keys();
+            let told = http.edits.identity.iter().map(|(name, _)| name);
+            let ours = [&X_FORWARDED_FOR, &X_FORWARDED_PROTO];
+            let mut all = sent.chain(told).chain(ours);
+            all.any(|it| f(it.as_str()))
+        })
+    }
+
+    /// How many claims there are at the top.
+    pub(super) fn claim_count(&self) -> usize {
+        self.claims().len()
+    }
+
+    /// Gives the name of every claim at the top to `f` until it says `true`.
+    pub(super) fn any_claim_name(&self, f: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.claims().iter().any(|(name, _)| f(name))
+    }
+
+    fn claims(&self) -> &'a [(Box<str>, Value)] {
+        let root = self.caller().and_then(|it| it.claims.root().as_object());
+        root.unwrap_or_default()
     }
 
     fn any_of_connection(&self, attribute: &Attribute, f: &mut impl FnMut(&[u8]) -> bool) -> bool {

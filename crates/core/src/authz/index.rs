@@ -9,6 +9,7 @@
 
 mod addresses;
 mod anchor;
+mod named;
 mod seen;
 mod texts;
 
@@ -16,9 +17,10 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::attributes::{Attribute, Attributes};
 use super::clause::Whose;
-use super::policy::Rule;
+use super::policy::{HeaderField, Rule};
 use addresses::Addresses;
 use anchor::{Key, anchors};
+use named::Named;
 use seen::Seen;
 use texts::Texts;
 
@@ -28,6 +30,8 @@ pub(super) struct Index {
     /// Rules that are always looked at, ascending.
     always: Box<[u32]>,
     texts: Box<[(Attribute, Texts)]>,
+    headers: Named,
+    claims: Named,
     addresses: Box<[(Whose, Addresses)]>,
     /// How many rules there are in all.
     rules: usize,
@@ -62,10 +66,20 @@ impl Index {
                 }
             }
         }
-        let built = texts.into_iter().map(|(at, column)| (at, column.build()));
+        let (mut plain, mut headers, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+        for (attribute, column) in texts {
+            let list = match &attribute {
+                Attribute::Header(HeaderField::Named(_)) => &mut headers,
+                Attribute::Claim(_) => &mut claims,
+                _ => &mut plain,
+            };
+            list.push((attribute, column.build()));
+        }
         Index {
             always: always.into(),
-            texts: built.collect(),
+            texts: plain.into(),
+            headers: Named::new(headers),
+            claims: Named::new(claims),
             addresses: addresses.into_iter().collect(),
             rules: rules.len(),
         }
@@ -80,7 +94,7 @@ impl Index {
         if self.always.iter().any(|it| f(*it)) {
             return true;
         }
-        if self.texts.is_empty() && self.addresses.is_empty() {
+        if self.always.len() == self.rules {
             return false;
         }
         let mut seen = Seen::new(self.rules);
@@ -91,6 +105,18 @@ impl Index {
             let empty = attribute.may_be_empty();
             attributes.any(attribute, |it| column.any(it, empty, &mut f))
         }) || addresses.any(|(whose, column)| column.any(whose.of(attributes), &mut f))
+            || self.headers.any(
+                attributes,
+                attributes.header_count(),
+                |f| attributes.any_header_name(f),
+                &mut f,
+            )
+            || self.claims.any(
+                attributes,
+                attributes.claim_count(),
+                |f| attributes.any_claim_name(f),
+                &mut f,
+            )
     }
 }
 

@@ -185,6 +185,9 @@ fn lines(field: &HeaderField, sample: &Sample) -> Vec<String> {
             let query = sample.query.as_ref().map(|it| format!("?{it}"));
             vec![format!("{}{}", sample.path, query.unwrap_or_default())]
         }
+        HeaderField::Named(name) if name == "x-forwarded-for" => {
+            vec![address(sample.peer).ip().to_string()]
+        }
         HeaderField::Named(name) => {
             let sent = sample.headers.iter().filter(|(it, _)| *it == name.as_str());
             let told = sample.edits.identity.iter().filter(|(it, _)| it == name);

@@ -20,7 +20,7 @@ fn some(values: &'static [&'static str]) -> impl Strategy<Value = Vec<Text>> {
     vec(select(values), 1..4).prop_map(|it| texts(&it))
 }
 
-const WORDS: &[&str] = &["a", "b", "ab", "a*", "*b", "*", "a b", "ba", "*a"];
+const WORDS: &[&str] = &["a", "b", "ab", "a*", "*b", "*", "a b", "10.*", "ba", "*a"];
 const HOSTS: &[&str] = &[
     "api.test",
     "api.test:443",
@@ -49,6 +49,9 @@ fn networks() -> impl Strategy<Value = Vec<ipnet::IpNet>> {
 fn field() -> impl Strategy<Value = HeaderField> {
     let named = |name| HeaderField::Named(HeaderName::from_static(name));
     select(vec![
+        named("x-c"),
+        named("x-d"),
+        named("x-forwarded-for"),
         named("x-a"),
         named("x-b"),
         HeaderField::Method,
