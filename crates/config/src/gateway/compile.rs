@@ -129,6 +129,7 @@ impl Gateway {
             origin: Arc::clone(&listener.origin),
             name: Arc::clone(&listener.title),
             host: listener.spec.host.clone(),
+            mode: listener::Mode::Http,
             routes_on_identity: routes.iter().any(on_identity),
             routes: RouteTable::new(routes),
             istio,
