@@ -16,39 +16,41 @@ use countersign_expression::{
 /// Generous: unoptimised, on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
+/// What stands before, in, and after something nested.
+const FORMS: [(&str, &str, &str); 28] = [
+    ("(", "1", ")"),
+    ("[", "1", "]"),
+    ("{1: ", "1", "}"),
+    ("size(", "1", ")"),
+    ("x[", "0", "]"),
+    ("1 + (", "1", ")"),
+    ("true ? 1 : (", "1", ")"),
+    ("[1].map(y, ", "1", ")"),
+    ("x.exists(y, ", "y", ")"),
+    ("has(x.a) && (", "true", ")"),
+    ("!(", "true", ")"),
+    ("-(", "1", ")"),
+    ("true ? 1 : ", "1", ""),
+    ("true ? ", "1", " : 2"),
+    ("", "1", " + 1"),
+    ("", "1", " - 1"),
+    ("", "1", " * 1"),
+    ("", "1", " == 1"),
+    ("", "1", " < 1"),
+    ("", "1", " in x"),
+    ("", "x", ".a"),
+    ("", "x", ".size()"),
+    ("", "x", "[0]"),
+    ("", "x", "['a']"),
+    ("1 + ", "1", ""),
+    ("1 - -", "1", ""),
+    ("!", "true", ""),
+    ("-", "x", ""),
+];
+
 #[test]
 fn whatever_is_nested_too_deep_is_refused_before_anything_recursive_sees_it() {
-    let forms = [
-        ("(", "1", ")"),
-        ("[", "1", "]"),
-        ("{1: ", "1", "}"),
-        ("size(", "1", ")"),
-        ("x[", "0", "]"),
-        ("1 + (", "1", ")"),
-        ("true ? 1 : (", "1", ")"),
-        ("[1].map(y, ", "1", ")"),
-        ("x.exists(y, ", "y", ")"),
-        ("has(x.a) && (", "true", ")"),
-        ("!(", "true", ")"),
-        ("-(", "1", ")"),
-        ("true ? 1 : ", "1", ""),
-        ("true ? ", "1", " : 2"),
-        ("", "1", " + 1"),
-        ("", "1", " - 1"),
-        ("", "1", " * 1"),
-        ("", "1", " == 1"),
-        ("", "1", " < 1"),
-        ("", "1", " in x"),
-        ("", "x", ".a"),
-        ("", "x", ".size()"),
-        ("", "x", "[0]"),
-        ("", "x", "['a']"),
-        ("1 + ", "1", ""),
-        ("1 - -", "1", ""),
-        ("!", "true", ""),
-        ("-", "x", ""),
-    ];
-    for (before, middle, after) in forms {
+    for (before, middle, after) in FORMS {
         for depth in [20, 60, 94, 97, 150, 1_000, 16_000] {
             let source = [before.repeat(depth), middle.into(), after.repeat(depth)].concat();
             let compiled = on_small_stack(&source);
@@ -60,6 +62,28 @@ fn whatever_is_nested_too_deep_is_refused_before_anything_recursive_sees_it() {
             }
         }
     }
+}
+
+#[test]
+fn whatever_is_nested_as_deep_as_allowed_fits_on_a_small_stack() {
+    let mut deepest = Vec::new();
+    for (at, (before, _, after)) in FORMS.iter().enumerate() {
+        for (inner_before, middle, inner_after) in FORMS.iter().skip(at + 1).step_by(3) {
+            let nested = |depth: usize| {
+                let [before, after] = [[*before, *inner_before], [*inner_after, *after]];
+                let [before, after] = [before, after].map(|part| part.concat().repeat(depth));
+                [before.as_str(), middle, after.as_str()].concat()
+            };
+            let compiles = |depth: &usize| on_small_stack(&nested(*depth)).is_ok();
+            deepest.extend((1..=48).rev().step_by(5).find(compiles));
+        }
+    }
+    // Some pairs are no CEL, and where both count twice it is half as deep.
+    assert!(deepest.len() > 100, "{deepest:?}");
+    assert!(
+        deepest.iter().sum::<usize>() / deepest.len() > 25,
+        "{deepest:?}"
+    );
 }
 
 #[test]
