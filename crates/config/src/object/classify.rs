@@ -25,6 +25,7 @@ pub enum Kind {
     GatewayParameters,
     AgentgatewayPolicy,
     EnterpriseAgentgatewayPolicy,
+    AgentgatewayBackend,
 }
 
 /// What becomes of an object of some group and kind.
@@ -277,6 +278,12 @@ const KINDS: &[Entry] = &[
         &["v1alpha1"],
     ),
     entry(
+        Kind::AgentgatewayBackend,
+        "AgentgatewayBackend",
+        AGENTGATEWAY,
+        &["v1alpha1"],
+    ),
+    entry(
         Kind::EnterpriseAgentgatewayPolicy,
         "EnterpriseAgentgatewayPolicy",
         ENTERPRISE_AGENTGATEWAY,
@@ -310,10 +317,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     ),
     (ISTIO, &["PeerAuthentication"]),
     (GLOO, &[]),
-    (
-        AGENTGATEWAY,
-        &["AgentgatewayBackend", "AgentgatewayParameters"],
-    ),
+    (AGENTGATEWAY, &["AgentgatewayParameters"]),
     (ENTERPRISE_AGENTGATEWAY, &[]),
     ("enterprisekgateway.solo.io", &[]),
     ("enterprise.gloo.solo.io", &[]),

@@ -66,7 +66,7 @@ fn examples_become_objects() {
         .into_iter()
         .filter(|text| !text.name.ends_with("helm-values.yaml"));
     let (count, codes) = codes_of_each(texts.collect());
-    assert_eq!(count, 31);
+    assert_eq!(count, 32);
     assert_eq!(codes, BTreeSet::from(["unsupported-kind"]));
 }
 

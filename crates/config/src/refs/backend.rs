@@ -1,4 +1,4 @@
-//! kgateway's Backend: hosts outside the cluster.
+//! kgateway's Backend and agentgateway's AgentgatewayBackend: hosts outside the cluster.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,13 +13,13 @@ use crate::object::{Kind, Object, Objects};
 use crate::read::{Fields, choice, list_in, parsed, port};
 use crate::yaml::Node;
 
-/// All Backends of a load.
+/// All of them in a load.
 #[derive(Debug, Default)]
 pub(crate) struct StaticBackends {
-    by_name: HashMap<(Arc<str>, Arc<str>), StaticBackend>,
+    by_name: HashMap<(Kind, Arc<str>, Arc<str>), StaticBackend>,
 }
 
-/// A Backend of type Static.
+/// One with static hosts.
 #[derive(Debug)]
 pub(crate) struct StaticBackend {
     pub(crate) origin: Origin,
@@ -29,26 +29,37 @@ pub(crate) struct StaticBackend {
 
 impl StaticBackends {
     pub(super) fn read(objects: &Objects, diags: &mut Diagnostics) -> StaticBackends {
-        let of_kind = objects.of(Kind::Backend);
-        let by_name = of_kind.filter_map(|object| {
-            let key = (Arc::clone(&object.namespace), Arc::clone(&object.name));
-            Some((key, backend(object, diags)?))
-        });
-        StaticBackends {
-            by_name: by_name.collect(),
+        let mut by_name = HashMap::new();
+        for object in objects.iter() {
+            let read = match object.kind {
+                Kind::Backend => backend(object, diags),
+                Kind::AgentgatewayBackend => agentgateway_backend(object, diags),
+                _ => continue,
+            };
+            let name = (Arc::clone(&object.namespace), Arc::clone(&object.name));
+            by_name.extend(read.map(|it| ((object.kind, name.0, name.1), it)));
         }
+        StaticBackends { by_name }
     }
 
-    pub(super) fn find(&self, namespace: &Arc<str>, name: &Arc<str>) -> Option<&StaticBackend> {
-        self.by_name.get(&(Arc::clone(namespace), Arc::clone(name)))
+    pub(super) fn find(
+        &self,
+        kind: Kind,
+        namespace: &Arc<str>,
+        name: &Arc<str>,
+    ) -> Option<&StaticBackend> {
+        let key = (kind, Arc::clone(namespace), Arc::clone(name));
+        self.by_name.get(&key)
     }
 
-    pub(super) fn names<'s>(&'s self, namespace: &'s str) -> impl Iterator<Item = &'s str> {
-        let here = self
-            .by_name
-            .keys()
-            .filter(move |(it, _)| **it == *namespace);
-        here.map(|(_, name)| &**name)
+    pub(super) fn names<'s>(
+        &'s self,
+        kind: Kind,
+        namespace: &'s str,
+    ) -> impl Iterator<Item = &'s str> {
+        let here = self.by_name.keys();
+        let here = here.filter(move |(its, at, _)| *its == kind && **at == *namespace);
+        here.map(|(_, _, name)| &**name)
     }
 }
 
@@ -71,7 +82,9 @@ fn backend(object: &Object, diags: &mut Diagnostics) -> Option<StaticBackend> {
         fields.optional("type", choice(&[("Static", ())]));
         fields.required("static", |node, diags| {
             let mut fields = Fields::of(node, "Backend.spec.static", diags)?;
-            let hosts = fields.required("hosts", list_in(1..=usize::MAX, host));
+            let at = "Backend.spec.static.hosts";
+            let each = |node: &Node, diags: &mut Diagnostics| host(node, at, diags);
+            let hosts = fields.required("hosts", list_in(1..=usize::MAX, each));
             let protocol = fields.optional("appProtocol", choice(OF_BACKEND));
             Some(StaticBackend {
                 origin: object.origin.clone(),
@@ -82,8 +95,32 @@ fn backend(object: &Object, diags: &mut Diagnostics) -> Option<StaticBackend> {
     })
 }
 
-fn host(node: &Node, diags: &mut Diagnostics) -> Option<Endpoint> {
-    let mut fields = Fields::of(node, "Backend.spec.static.hosts", diags)?;
+/// One host; what is spoken to it is HTTP/1.1.
+fn agentgateway_backend(object: &Object, diags: &mut Diagnostics) -> Option<StaticBackend> {
+    object.fields(diags).required("spec", |node, diags| {
+        let mut fields = Fields::of(node, "AgentgatewayBackend.spec", diags)?;
+        let help = "only `static` backends are reached from here: write `static:` with `host:` and `port:`";
+        for name in ["ai", "mcp", "dynamicForwardProxy", "aws"] {
+            fields.unsupported(name, help);
+        }
+        let help = "leave it out; a BackendTLSPolicy says how a certificate is checked";
+        fields.unsupported("policies", help);
+        let elsewhere = ["ai", "mcp", "dynamicForwardProxy", "aws"];
+        if !fields.has("static") && elsewhere.iter().any(|it| fields.has(it)) {
+            return None;
+        }
+        let at = "AgentgatewayBackend.spec.static";
+        let host = fields.required("static", |node, diags| host(node, at, diags));
+        Some(StaticBackend {
+            origin: object.origin.clone(),
+            hosts: vec![host?],
+            protocol: AppProtocol::Http,
+        })
+    })
+}
+
+fn host(node: &Node, at: &'static str, diags: &mut Diagnostics) -> Option<Endpoint> {
+    let mut fields = Fields::of(node, at, diags)?;
     let help = "write a DNS name or an IP address, without scheme and port";
     let host = fields.required("host", parsed(host_name, "is not a host", help));
     let port = fields.required("port", port);

@@ -49,7 +49,9 @@ impl<'a> Refs<'a> {
         let exists = |target: &tls::Target| match (target.kind, &target.port) {
             (Kind::Service, None) => services.has(&target.namespace, &target.name),
             (Kind::Service, Some(port)) => services.has_port(&target.namespace, &target.name, port),
-            (Kind::Backend, None) => backends.find(&target.namespace, &target.name).is_some(),
+            (kind @ (Kind::Backend | Kind::AgentgatewayBackend), None) => backends
+                .find(kind, &target.namespace, &target.name)
+                .is_some(),
             _ => false,
         };
         let tls = TlsPolicies::read(objects, &secrets, &config_maps, exists, diags);

@@ -32,8 +32,9 @@ impl Dangling {
     }
 }
 
-/// The group of kgateway's Backend.
+/// The groups of Backend and AgentgatewayBackend.
 const KGATEWAY: &str = "gateway.kgateway.dev";
+const AGENTGATEWAY: &str = "agentgateway.dev";
 
 impl Refs<'_> {
     /// The backend that a reference means.
@@ -50,14 +51,19 @@ impl Refs<'_> {
         self.granted(spec, &namespace, from)?;
         match (&*spec.group, &*spec.kind) {
             ("", "Service") => self.service(spec, &namespace),
-            (KGATEWAY, "Backend") => self.static_backend(spec, &namespace),
+            (KGATEWAY, "Backend") => self.static_backend(Kind::Backend, spec, &namespace),
+            (AGENTGATEWAY, "AgentgatewayBackend") => {
+                self.static_backend(Kind::AgentgatewayBackend, spec, &namespace)
+            }
             _ => Err(Dangling::new(
                 "backend-kind-unknown",
                 format!(
                     "requests cannot go to a {}",
                     described(&spec.group, &spec.kind)
                 ),
-                format!("refer to a `Service`, or to a `Backend` of `{KGATEWAY}`"),
+                format!(
+                    "refer to a `Service`, to a `Backend` of `{KGATEWAY}`, or to an `AgentgatewayBackend` of `{AGENTGATEWAY}`"
+                ),
             )),
         }
     }
@@ -126,9 +132,15 @@ impl Refs<'_> {
         self.with_tls(backend, &target, found.protocol)
     }
 
-    fn static_backend(&self, spec: &BackendRef, namespace: &Arc<str>) -> Result<Backend, Dangling> {
-        let Some(found) = self.backends.find(namespace, &spec.name) else {
-            return Err(missing(spec, namespace, self.backends.names(namespace)));
+    fn static_backend(
+        &self,
+        kind: Kind,
+        spec: &BackendRef,
+        namespace: &Arc<str>,
+    ) -> Result<Backend, Dangling> {
+        let Some(found) = self.backends.find(kind, namespace, &spec.name) else {
+            let names = self.backends.names(kind, namespace);
+            return Err(missing(spec, namespace, names));
         };
         let ports = found.hosts.iter().map(|host| host.port);
         if let Some(port) = spec.port
@@ -138,7 +150,8 @@ impl Refs<'_> {
             return Err(Dangling::new(
                 "backend-port-not-usable",
                 format!(
-                    "Backend {} has no host with port {port}",
+                    "{} {} has no host with port {port}",
+                    kind.name(),
                     quoted(&spec.name)
                 ),
                 format!("leave `port` out; its hosts have {}", ports.join(", ")),
@@ -147,7 +160,7 @@ impl Refs<'_> {
         let mut endpoints = found.hosts.clone();
         endpoints.retain(|host| spec.port.is_none_or(|port| port == host.port));
         let target = Target {
-            kind: Kind::Backend,
+            kind,
             namespace: Arc::clone(namespace),
             name: Arc::clone(&spec.name),
             port: None,

@@ -120,6 +120,7 @@ fn find(
     let kind = match (&*target.group, &*target.kind) {
         ("", "Service") => Some(Kind::Service),
         ("gateway.kgateway.dev", "Backend") => Some(Kind::Backend),
+        ("agentgateway.dev", "AgentgatewayBackend") => Some(Kind::AgentgatewayBackend),
         _ => None,
     };
     let found = kind.map(|kind| Target {

@@ -7,7 +7,7 @@ use countersign_core::source::Source;
 use super::expressions::{
     GATEWAY, KEYS, ROUTE, YES, agentgateway, at, authorization, rbac, scene, traffic, unrouted,
 };
-use super::support::{codes, compiled, listener, load_one};
+use super::support::{HTTP, codes, compiled, gateway, listener, load_one, route};
 
 #[test]
 fn authorization_of_agentgateway_is_gathered_from_all_levels() {
@@ -131,6 +131,59 @@ fn keys_of_agentgateway_behind_a_service() {
         assert_eq!(keys.connect.as_ref().map(|it| it.port), Some(80));
         assert_eq!(keys.refresh.as_secs(), 600);
     }
+}
+
+fn backend(spec: &str) -> String {
+    format!(
+        "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend\nmetadata: {{name: b}}\nspec: {spec}\n---\n"
+    )
+}
+
+#[test]
+fn backends_of_agentgateway_serve_keys_and_requests() {
+    let reference = "group: agentgateway.dev, kind: AgentgatewayBackend, name: b";
+    let keys = format!("jwks: {{remote: {{jwksPath: k, backendRef: {{{reference}}}}}}}");
+    let jwt = format!("jwtAuthentication: {{providers: [{{issuer: i, {keys}}}]}}");
+    let yaml = gateway(HTTP)
+        + &route(&format!("{{backendRefs: [{{{reference}}}]}}"))
+        + &agentgateway("p", GATEWAY, &jwt)
+        + &backend("{static: {host: idp.test, port: 81}}");
+    let compiled = compiled(&yaml);
+    let KeySource::Remote(keys) = &compiled.keys[0] else {
+        panic!("remote")
+    };
+    assert_eq!(
+        keys.location,
+        KeyLocation::Jwks("http://idp.test:81/k".into())
+    );
+    assert_eq!(&*compiled.snapshot.backends[0].name, "default/b");
+    assert_eq!(compiled.snapshot.backends[0].endpoints[0].port, 81);
+}
+
+#[test]
+fn backends_that_are_refused() {
+    refused(&[
+        (
+            backend("{}"),
+            "missing-field: `AgentgatewayBackend.spec` needs a field `static`",
+        ),
+        (
+            backend("{static: {host: a.test}}"),
+            "missing-field: `AgentgatewayBackend.spec.static` needs a field `port`",
+        ),
+        (
+            backend("{static: {host: 'http://a', port: 1}}"),
+            "invalid-value: `http://a` is not a host",
+        ),
+        (
+            backend("{mcp: {targets: []}}"),
+            "unsupported-field: field `mcp`",
+        ),
+        (
+            backend("{static: {host: a.test, port: 1}, policies: {}}"),
+            "unsupported-field: field `policies`",
+        ),
+    ]);
 }
 
 /// With a BackendTLSPolicy the keys are fetched over TLS, from the name that it says.
