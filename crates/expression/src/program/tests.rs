@@ -60,6 +60,8 @@ fn lists_and_maps_of_claims_are_those_of_cel() {
     holds("jwt.realm == {'x-y': {'z': 1}, 'roles': ['r1']}");
     holds("['dev', 'qa'].exists(wanted, jwt.groups.exists(g, g == wanted))");
     holds("jwt.scope.split(' ').exists_one(s, s == 'read')");
+    holds("type(jwt.aud) == list ? 'api' in jwt.aud : jwt.aud == 'api'");
+    holds("type(jwt.sub) == list ? 'api' in jwt.sub : jwt.sub == 'alice'");
 }
 
 #[test]
