@@ -179,6 +179,16 @@ pub enum Expressed {
     Failed(Box<str>),
 }
 
+impl fmt::Display for Expressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expressed::True => f.write_str("true"),
+            Expressed::False { part, .. } => write!(f, "not true, because of `{part}`"),
+            Expressed::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -234,12 +244,7 @@ impl fmt::Display for Event {
                 source,
                 result,
             } => {
-                write!(f, "{action} `{source}` of {origin}: ")?;
-                match result {
-                    Expressed::True => f.write_str("true"),
-                    Expressed::False { part, .. } => write!(f, "not true, because of `{part}`"),
-                    Expressed::Failed(why) => write!(f, "failed: {why}"),
-                }
+                write!(f, "{action} `{source}` of {origin}: {result}")
             }
             Event::AddressList {
                 origin,
