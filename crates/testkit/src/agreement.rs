@@ -37,6 +37,12 @@ const NOISE: &[&str] = &[
     "x-envoy-attempt-count",
 ];
 
+/// Whether proxies may differ in this header without meaning anything by it.
+#[must_use]
+pub fn is_noise(name: &str) -> bool {
+    NOISE.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
 /// In what the answer is not what is expected; `None` when they agree. In the expectation `__PORT__` stands for
 /// `port`.
 #[must_use]
@@ -154,7 +160,7 @@ fn headers(pairs: &Value) -> Vec<(String, String)> {
             let text = |index: usize| pair[index].as_str().unwrap_or_default().to_owned();
             (text(0).to_ascii_lowercase(), canonical(text(1)))
         })
-        .filter(|(name, _)| !NOISE.contains(&name.as_str()))
+        .filter(|(name, _)| !is_noise(name))
         .collect();
     let is_joined = |it: &(String, String)| it.0 == "authorization";
     if headers.iter().filter(|it| is_joined(it)).count() > 1 {

@@ -18,15 +18,15 @@ pub(crate) fn ask(random: &mut Random, group: &Group) -> Ask {
         .policies()
         .flat_map(|it| it["spec"]["rules"].as_array().into_iter().flatten())
         .collect();
-    if !rules.is_empty() && random.percent(80) {
-        let count = *random.pick(&[1, 1, 1, 2]);
-        for _ in 0..count {
-            let rule = *random.pick(&rules);
-            aim.at(random, rule);
+    if !rules.is_empty() && random.percent(85) {
+        let rule = *random.pick(&rules);
+        aim.at(random, rule);
+        if random.percent(40) {
+            aim.miss(random, rule);
         }
     }
     let mut ask = aim.ask(random, group);
-    for _ in 0..*random.pick(&[0, 0, 0, 0, 1, 1, 2]) {
+    for _ in 0..*random.pick(&[0, 0, 0, 0, 0, 1, 1, 2]) {
         hostile::spoil(random, &mut ask);
     }
     ask
@@ -67,7 +67,7 @@ impl Aim {
             let certificate = random.percent(60).then(|| random.below(CERTIFICATES.len()));
             ask.tls = Some(((*random.pick(SERVER_NAMES)).into(), certificate));
         } else {
-            ask.from = Ipv4Addr::new(127, 0, 0, *random.pick(&[1, 1, 2, 3, 9]));
+            ask.from = Ipv4Addr::new(127, 0, 0, *random.pick(&[1, 1, 1, 2, 3, 9]));
             ask.to = Ipv4Addr::new(127, 0, 0, *random.pick(&[1, 1, 1, 2]));
         }
         let issuer = *random.pick(&[0, 0, 0, 0, 1, 1, 2, 2, 3]);
@@ -108,13 +108,69 @@ impl Aim {
         }
     }
 
+    /// Makes the request fail a rule, perhaps, in one field that it states.
+    fn miss(&mut self, random: &mut Random, rule: &Value) {
+        let mut names: Vec<String> = Vec::new();
+        for (side, inner) in [("from", "source"), ("to", "operation")] {
+            for entry in rule[side].as_array().into_iter().flatten() {
+                let fields = entry[inner].as_object().into_iter().flatten();
+                names.extend(fields.map(|(name, _)| plain(name)));
+            }
+        }
+        let conditions = rule["when"].as_array().into_iter().flatten();
+        names.extend(conditions.filter_map(|it| it["key"].as_str().map(str::to_owned)));
+        if !names.is_empty() {
+            let name = random.pick(&names).clone();
+            self.without(random, &name);
+        }
+    }
+
+    fn without(&mut self, random: &mut Random, name: &str) {
+        if let Some(header) = name.strip_prefix("request.headers[") {
+            let header = header.trim_end_matches(']');
+            return self.ask.headers.retain(|(name, _)| name != header);
+        }
+        if let Some(path) = name.strip_prefix("request.auth.claims[") {
+            let claim = path.split(']').next().unwrap_or_default();
+            self.claims.remove(claim);
+            return;
+        }
+        match name {
+            "hosts" => hostile::host(random, &mut self.ask),
+            "paths" => hostile::path(random, &mut self.ask),
+            "methods" => self.ask.method = (*random.pick(KNOWN_METHODS)).into(),
+            "ipBlocks" | "source.ip" if self.ask.tls.is_none() => {
+                self.ask.from = Ipv4Addr::new(127, 0, 0, *random.pick(&[1, 2, 3, 9]));
+            }
+            "remoteIpBlocks" | "remote.ip" => {
+                self.ask
+                    .headers
+                    .retain(|(name, _)| name != "x-forwarded-for");
+            }
+            "requestPrincipals" | "request.auth.principal" => match random.below(3) {
+                0 => self.wants_token = false,
+                1 => _ = self.claims.remove("sub"),
+                _ => self.issuer = random.below(3),
+            },
+            "request.auth.audiences" => _ = self.claims.remove("aud"),
+            "request.auth.presenter" => _ = self.claims.remove("azp"),
+            "connection.sni" => self.server_name(random, ""),
+            _ => {
+                if let Some((_, certificate)) = &mut self.ask.tls {
+                    let other = random.percent(60).then(|| random.below(CERTIFICATES.len()));
+                    *certificate = other;
+                }
+            }
+        }
+    }
+
     fn field(&mut self, random: &mut Random, name: &str, value: &str) {
         match name {
             "hosts" => self.ask.host = host(random, value),
             "methods" => self.ask.method = method(random, value),
             "paths" => self.ask.path = path(random, value),
             "requestPrincipals" => self.principal(random, value),
-            "ipBlocks" => self.near(random),
+            "ipBlocks" => self.near(random, value),
             "remoteIpBlocks" => self.far(random, value),
             "principals" | "namespaces" | "trustDomains" | "serviceAccounts" => {
                 self.certificate(random, value);
@@ -138,7 +194,7 @@ impl Aim {
             "request.auth.audiences" => self.claim(random, &["aud"], value),
             "request.auth.presenter" => self.claim(random, &["azp"], value),
             "request.auth.principal" => self.principal(random, value),
-            "source.ip" => self.near(random),
+            "source.ip" => self.near(random, value),
             "remote.ip" => self.far(random, value),
             "connection.sni" => self.server_name(random, value),
             _ if key.starts_with("source.") => self.certificate(random, value),
@@ -197,9 +253,12 @@ impl Aim {
         }
     }
 
-    fn near(&mut self, random: &mut Random) {
+    fn near(&mut self, random: &mut Random, value: &str) {
         if self.ask.tls.is_none() {
-            self.ask.from = Ipv4Addr::new(127, 0, 0, *random.pick(&[1, 2, 3]));
+            let network = value.split('/').next().unwrap_or_default();
+            let stated = network.parse().ok().filter(Ipv4Addr::is_loopback);
+            let other = Ipv4Addr::new(127, 0, 0, *random.pick(&[1, 2, 3, 9]));
+            self.ask.from = stated.filter(|it| it.octets()[3] != 0).unwrap_or(other);
         }
     }
 

@@ -63,6 +63,8 @@ const BY_LINE: &str = "request.headers[authorization]";
 pub(crate) struct Decision {
     pub(crate) code: &'static str,
     pub(crate) what: &'static str,
+    /// Whether it may let through what Envoy refuses.
+    pub(crate) admits: bool,
     /// The request in words that Envoy reads as we read the original; `None` where it is nothing to this decision.
     pub(crate) reading: fn(&Group, &Ask) -> Option<Ask>,
 }
@@ -72,26 +74,31 @@ pub(crate) const DECISIONS: &[Decision] = &[
     Decision {
         code: "HTTP methods",
         what: "methods that Envoy does not know are passed on, and compared as they are written",
+        admits: true,
         reading: known_method,
     },
     Decision {
         code: "P1",
         what: "headers that `Connection` names are gone before any policy",
+        admits: true,
         reading: without_nominated,
     },
     Decision {
         code: "P7",
         what: "`%2e%2e;` is resolved like `..`, and slashes alone are merged too",
+        admits: true,
         reading: path_resolved,
     },
     Decision {
         code: "T2",
         what: "the scheme of `Authorization` in any case, at the start, and once",
+        admits: true,
         reading: scheme_at_start,
     },
     Decision {
         code: "T7",
         what: "every spelling of an output header is taken from the client",
+        admits: true,
         reading: without_spellings,
     },
 ];
@@ -116,6 +123,9 @@ fn path_resolved(group: &Group, ask: &Ask) -> Option<Ask> {
     }
     // Behind a backslash they are not seen for what they are.
     if read.path.contains("..;") {
+        if group.normalization.starts_with("DECODE") {
+            read.path = read.path.replace("%5c", "/").replace("%5C", "/");
+        }
         read.path = read.path.replace('\\', "/");
     }
     let merges = group.normalization.contains("MERGE");
@@ -419,7 +429,10 @@ pub(crate) fn hosts(ask: &Ask) -> Vec<Ask> {
     };
     let portless = host.split(':').next().unwrap_or_default().to_owned();
     let dotless = portless.trim_end_matches('.').to_owned();
-    let spellings = [portless, dotless].into_iter().filter(|it| *it != host);
+    let one_dot_less = portless.strip_suffix('.').unwrap_or_default().to_owned();
+    let spellings = [portless, one_dot_less, dotless]
+        .into_iter()
+        .filter(|it| *it != host && !it.is_empty());
     let asks = spellings.map(|host| Ask {
         host,
         path: path.clone(),

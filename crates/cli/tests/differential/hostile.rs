@@ -14,7 +14,7 @@ pub(crate) fn spoil(random: &mut Random, ask: &mut Ask) {
     }
 }
 
-fn host(random: &mut Random, ask: &mut Ask) {
+pub(crate) fn host(random: &mut Random, ask: &mut Ask) {
     match random.below(6) {
         0 => ask.host.push_str(":8080"),
         1 => ask.host.push_str(":443"),
@@ -26,7 +26,7 @@ fn host(random: &mut Random, ask: &mut Ask) {
     }
 }
 
-fn path(random: &mut Random, ask: &mut Ask) {
+pub(crate) fn path(random: &mut Random, ask: &mut Ask) {
     // In absolute form the path is behind the host.
     if !ask.path.starts_with('/') {
         return;

@@ -13,14 +13,13 @@ use crate::scene::{Answer, Scene, Side};
 /// How an answer of the gateway stands beside Envoy's.
 pub(crate) enum Verdict {
     Alike,
-    /// Different, as these decisions say.
-    Decided(Vec<&'static str>),
+    /// Different, as these decisions say; and whether we let through what Envoy refused.
+    Decided(Vec<&'static str>, bool),
     /// Different, and nobody knows why.
     Different(String),
 }
 
-/// What [`explain`] knows beside the readings of [`DECISIONS`]. All but T6, which changes no decision, only ever
-/// refuse where Envoy does not.
+/// What [`explain`] knows beside the readings of [`DECISIONS`]: these never admit what Envoy refuses.
 pub(crate) const REFUSALS: &[(&str, &str)] = &[
     (
         "T3",
@@ -50,10 +49,21 @@ pub(crate) fn judge(
     let status = envoy.response.as_ref().map_or(0, |it| it.status);
     let verdict = match differs(&envoy, &ours, |it| it) {
         None => Verdict::Alike,
-        Some(why) => explain(scene, group, index, ask, &envoy, &ours)
-            .map_or_else(|| Verdict::Different(why), Verdict::Decided),
+        Some(why) => match explain(scene, group, index, ask, &envoy, &ours) {
+            None => Verdict::Different(why),
+            Some(codes) => decided(codes, ours.reached && !envoy.reached),
+        },
     };
     (status, verdict)
+}
+
+/// Being kinder than Envoy takes a decision that says so.
+fn decided(codes: Vec<&'static str>, admitted: bool) -> Verdict {
+    let admits = |code: &&str| DECISIONS.iter().any(|it| it.admits && it.code == *code);
+    if admitted && !codes.iter().any(admits) {
+        return Verdict::Different(format!("admitted under {codes:?}, which only refuse"));
+    }
+    Verdict::Decided(codes, admitted)
 }
 
 fn explain(

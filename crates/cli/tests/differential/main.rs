@@ -30,8 +30,10 @@ mod vocabulary;
 mod yaml;
 
 use std::env;
+use std::net::Ipv4Addr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ask::Ask;
 use countersign_testkit::corpus;
 use judge::judge;
 use policies::Group;
@@ -60,13 +62,74 @@ fn random_policies_and_requests_are_decided_as_by_envoy() {
     let world = World::new();
     let mut report = Report::default();
     for batch in 0..run.batches {
-        compare(&world, run.seed, batch, run.asks, &mut report);
+        Batch::start(&world, run.seed, batch).ask(run.asks, &mut report);
     }
     println!("{report}");
     let told = report.tell(&world);
     assert!(told.is_empty(), "seed {}\n{}", run.seed, told.join("\n\n"));
     report.is_telling();
 }
+
+/// A gateway that overlooks something is found out: no decision explains its answers away.
+#[test]
+fn a_gateway_that_is_wrong_is_found_out() {
+    if corpus::shared(oracle::TRANSLATOR).is_none() {
+        return;
+    }
+    let world = World::new();
+    let mut batch = Batch::start(&world, 7, 0);
+    for (what, misread) in MISTAKES {
+        batch.scene.misread = *misread;
+        let mut report = Report::default();
+        batch.ask(25, &mut report);
+        let found = report.differences();
+        println!("{found} of {} differ by a gateway that {what}", 25 * GROUPS);
+        assert!(found > 0, "a gateway that {what} passes");
+    }
+}
+
+type Mistake = (&'static str, fn(&Ask) -> Ask);
+
+const MISTAKES: &[Mistake] = &[
+    ("takes every method for GET", |ask| Ask {
+        method: "GET".into(),
+        ..ask.clone()
+    }),
+    ("cuts a slash off the path", |ask| Ask {
+        path: ask.path.replace("//", "/"),
+        ..ask.clone()
+    }),
+    ("takes paths in any case", |ask| Ask {
+        path: ask.path.to_ascii_lowercase(),
+        ..ask.clone()
+    }),
+    ("never looks at ports in hosts", |ask| Ask {
+        host: ask.host.replace(":8080", ""),
+        ..ask.clone()
+    }),
+    ("overlooks a header", |ask| {
+        let mut read = ask.clone();
+        read.headers.retain(|it| it.0 != "x-role");
+        read
+    }),
+    ("overlooks tokens", |ask| Ask {
+        tokens: Vec::new(),
+        ..ask.clone()
+    }),
+    ("overlooks proxies", |ask| {
+        let mut read = ask.clone();
+        read.headers.retain(|it| it.0 != "x-forwarded-for");
+        read
+    }),
+    ("takes everybody for one peer", |ask| Ask {
+        from: Ipv4Addr::LOCALHOST,
+        ..ask.clone()
+    }),
+    ("overlooks client certificates", |ask| Ask {
+        tls: ask.tls.clone().map(|(name, _)| (name, None)),
+        ..ask.clone()
+    }),
+];
 
 /// How much is asked.
 struct Run {
@@ -101,20 +164,39 @@ const TRUST_DOMAINS: &[&[&str]] = &[
     &["td2.example", "old.example"],
 ];
 
-/// One batch: its groups on both sides, and the requests of each.
-fn compare(world: &World, seed: u64, batch: u64, asks: usize, report: &mut Report) {
-    let mut random = Random::part(seed, batch);
-    let trust_domains = *random.pick(TRUST_DOMAINS);
-    let groups: Vec<Group> = (0..GROUPS).map(|_| Group::random(&mut random)).collect();
-    let mut scene = Scene::start(world, &groups, trust_domains)
-        .unwrap_or_else(|why| panic!("seed {seed}, batch {batch}: {why}"));
-    for (index, group) in groups.iter().enumerate() {
-        for _ in 0..asks {
-            let ask = aim::ask(&mut random, group);
-            let (status, verdict) = judge(&mut scene, group, index, &ask);
-            report.count(status, verdict, || {
-                (trust_domains, group.clone(), ask.clone())
-            });
+/// Groups side by side, in a scene of their own.
+struct Batch<'a> {
+    random: Random,
+    trust_domains: &'static [&'static str],
+    groups: Vec<Group>,
+    scene: Scene<'a>,
+}
+
+impl<'a> Batch<'a> {
+    fn start(world: &'a World, seed: u64, number: u64) -> Self {
+        let mut random = Random::part(seed, number);
+        let trust_domains = *random.pick(TRUST_DOMAINS);
+        let groups: Vec<Group> = (0..GROUPS).map(|_| Group::random(&mut random)).collect();
+        let scene = Scene::start(world, &groups, trust_domains)
+            .unwrap_or_else(|why| panic!("seed {seed}, batch {number}: {why}"));
+        Self {
+            random,
+            trust_domains,
+            groups,
+            scene,
+        }
+    }
+
+    /// So many requests to each group.
+    fn ask(&mut self, count: usize, report: &mut Report) {
+        for (index, group) in self.groups.iter().enumerate() {
+            for _ in 0..count {
+                let ask = aim::ask(&mut self.random, group);
+                let (status, verdict) = judge(&mut self.scene, group, index, &ask);
+                report.count(status, verdict, || {
+                    (self.trust_domains, group.clone(), ask.clone())
+                });
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ impl Group {
         for number in 0..*random.pick(&[0, 1, 1, 1, 1, 2]) {
             documents.push(authentication(random, number));
         }
-        for number in 0..random.between(1, 4) {
+        for number in 0..*random.pick(&[1, 1, 1, 2, 2, 3, 4]) {
             documents.push(authorization(random, number, tls));
         }
         Self {
@@ -53,12 +53,24 @@ impl Group {
             .filter(|it| it["kind"] == "AuthorizationPolicy")
     }
 
-    /// The rules of every RequestAuthentication.
+    /// The rules of every RequestAuthentication that holds here.
     pub(crate) fn token_rules(&self) -> impl Iterator<Item = &Value> {
-        let kind = |it: &&Value| it["kind"] == "RequestAuthentication";
-        let documents = self.documents.iter().filter(kind);
-        documents.flat_map(|it| it["spec"]["jwtRules"].as_array().into_iter().flatten())
+        let documents = self.documents.iter();
+        documents
+            .filter(|it| it["kind"] == "RequestAuthentication" && holds(it))
+            .flat_map(|it| it["spec"]["jwtRules"].as_array().into_iter().flatten())
     }
+}
+
+/// Whether a document finds the group's gateway, as [`selection`] lets it.
+fn holds(document: &Value) -> bool {
+    let spec = &document["spec"];
+    let other = json!("other");
+    let named = |it: &Value| it.is_null() || it["name"] == "gw";
+    let refs = spec["targetRefs"].as_array();
+    spec["selector"]["matchLabels"]["app"] != other
+        && named(&spec["targetRef"])
+        && refs.is_none_or(|it| it.iter().any(named))
 }
 
 fn authentication(random: &mut Random, number: usize) -> Value {
@@ -66,7 +78,28 @@ fn authentication(random: &mut Random, number: usize) -> Value {
     let count = random.between(1, 2);
     let rules: Vec<Value> = (0..count).map(|_| token_rule(random)).collect();
     spec.insert("jwtRules".into(), rules.into());
-    document("RequestAuthentication", &format!("ra{number}"), &spec)
+    let mut document = document("RequestAuthentication", &format!("ra{number}"), &spec);
+    if random.percent(15) {
+        for_the_root(&mut document);
+    }
+    document
+}
+
+/// Moves a policy into the root namespace. That is everybody's: a selector keeps the policy to one group.
+fn for_the_root(document: &mut Value) {
+    let name = document["metadata"]["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    document["metadata"]["namespace"] = "istio-system".into();
+    document["metadata"]["name"] = format!("{name}-__NS__").into();
+    let spec = document["spec"].as_object_mut().expect("a mapping");
+    spec.remove("targetRef");
+    spec.remove("targetRefs");
+    spec.insert(
+        "selector".into(),
+        json!({"matchLabels": {"group": "__NS__"}}),
+    );
 }
 
 fn token_rule(random: &mut Random) -> Value {
@@ -157,11 +190,8 @@ fn authorization(random: &mut Random, number: usize, tls: bool) -> Value {
         let value = *random.pick(&["true", "1", "false", "yes"]);
         document["metadata"]["annotations"] = json!({"istio.io/dry-run": value});
     }
-    // The root namespace is everybody's: there, only a selector keeps a policy to one group.
-    if random.percent(15) && document["spec"]["targetRefs"].is_null() {
-        document["metadata"]["namespace"] = "istio-system".into();
-        document["metadata"]["name"] = format!("ap{number}-__NS__").into();
-        document["spec"]["selector"] = json!({"matchLabels": {"group": "__NS__"}});
+    if random.percent(15) {
+        for_the_root(&mut document);
     } else if random.percent(5) {
         document["metadata"]["namespace"] = "elsewhere".into();
         document["metadata"]["name"] = format!("ap{number}-__NS__").into();
@@ -180,6 +210,7 @@ fn selection(random: &mut Random) -> Map<String, Value> {
         ),
         15 => ("selector", json!({"matchLabels": {"app": "other"}})),
         16 => ("targetRefs", json!([target("other")])),
+        18 => ("targetRef", target("gw")),
         17 => ("targetRefs", json!([target("other"), target("gw")])),
         _ => ("targetRefs", json!([target("gw")])),
     };
@@ -201,7 +232,7 @@ fn document(kind: &str, name: &str, spec: &Map<String, Value>) -> Value {
 
 fn rule(random: &mut Random, tls: bool) -> Value {
     let mut rule = Map::new();
-    if random.percent(45) {
+    if random.percent(if tls { 70 } else { 45 }) {
         let sources = (0..random.between(1, 2)).map(|_| json!({"source": source(random, tls)}));
         rule.insert("from".into(), sources.collect::<Vec<_>>().into());
     }
@@ -238,14 +269,14 @@ fn source(random: &mut Random, tls: bool) -> Map<String, Value> {
         known.push(&SERVICE_ACCOUNT);
         known.extend(&IDENTITIES[2..]);
     } else if tls {
-        known.extend(IDENTITIES);
+        known.extend(IDENTITIES.iter().chain(IDENTITIES));
     }
     fields(random, &known)
 }
 
 fn fields(random: &mut Random, known: &[&Field]) -> Map<String, Value> {
     let mut fields = Map::new();
-    for _ in 0..*random.pick(&[1, 1, 1, 2, 2, 3]) {
+    for _ in 0..*random.pick(&[1, 1, 1, 1, 2, 2, 3]) {
         let field = random.pick(known);
         let name = if random.percent(25) {
             negated(field.name)
@@ -258,7 +289,7 @@ fn fields(random: &mut Random, known: &[&Field]) -> Map<String, Value> {
 }
 
 fn condition(random: &mut Random, tls: bool) -> Value {
-    let field = if tls && random.percent(40) {
+    let field = if tls && random.percent(50) {
         random.pick(TLS_CONDITIONS)
     } else {
         random.pick(CONDITIONS)

@@ -17,7 +17,8 @@ type Found = (&'static [&'static str], Group, Ask);
 pub(crate) struct Report {
     statuses: BTreeMap<u16, usize>,
     alike: usize,
-    decided: BTreeMap<&'static str, usize>,
+    /// By decision, how often it made a difference, and how often it let through what Envoy refused.
+    decided: BTreeMap<&'static str, (usize, usize)>,
     different: Vec<(String, Found)>,
 }
 
@@ -26,13 +27,19 @@ impl Report {
         *self.statuses.entry(status).or_default() += 1;
         match verdict {
             Verdict::Alike => self.alike += 1,
-            Verdict::Decided(codes) => {
+            Verdict::Decided(codes, admitted) => {
                 for code in codes {
-                    *self.decided.entry(code).or_default() += 1;
+                    let (differs, admits) = self.decided.entry(code).or_default();
+                    *differs += 1;
+                    *admits += usize::from(admitted);
                 }
             }
             Verdict::Different(why) => self.different.push((why, found())),
         }
+    }
+
+    pub(crate) fn differences(&self) -> usize {
+        self.different.len()
     }
 
     /// Every unexplained difference in a line, and the first of them made small.
@@ -66,6 +73,12 @@ impl Report {
     }
 }
 
+/// Codes and what they say.
+fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let read = DECISIONS.iter().map(|it| (it.code, it.what));
+    read.chain(REFUSALS.iter().copied())
+}
+
 /// How many differences are made small.
 const SMALL: usize = 4;
 
@@ -76,15 +89,24 @@ impl fmt::Display for Report {
         for (status, count) in &self.statuses {
             writeln!(f, "  Envoy said {status}: {count}")?;
         }
-        for (code, count) in &self.decided {
-            let read = DECISIONS.iter().map(|it| (it.code, it.what));
-            for (_, what) in read
-                .chain(REFUSALS.iter().copied())
-                .filter(|it| it.0 == *code)
-            {
-                writeln!(f, "  {code}: {count} ({what})")?;
-            }
+        writeln!(f, "  differs  admits  by decision")?;
+        for (code, (differs, admits)) in &self.decided {
+            let what = known().find(|it| it.0 == *code).map_or("", |it| it.1);
+            writeln!(f, "  {differs:7} {admits:7}  {code}: {what}")?;
         }
         write!(f, "  unexplained: {}", self.different.len())
+    }
+}
+
+#[test]
+fn every_decision_stands_in_the_public_list() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/differences.md");
+    let page = std::fs::read_to_string(path).expect("docs/differences.md");
+    for (code, what) in known() {
+        let stands = match code.strip_prefix("HTTP ") {
+            Some(_) => page.contains("\n## HTTP\n"),
+            None => page.contains(&format!("\n| {code} | ")),
+        };
+        assert!(stands, "{code}: {what}");
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct Scene<'a> {
     _upstream: Site,
     places: Vec<HashMap<Side, u16>>,
     connections: HashMap<(SocketAddr, String), Client>,
+    /// What reaches the gateway of a request: all of it, unless a test wants a gateway that is wrong.
+    pub(crate) misread: fn(&Ask) -> Ask,
     /// The port that policies see, by group.
     pub(crate) ports: Vec<u16>,
 }
@@ -138,12 +140,18 @@ impl<'a> Scene<'a> {
             _upstream: upstream,
             places,
             connections: HashMap::new(),
+            misread: Ask::clone,
             ports,
         })
     }
 
     pub(crate) fn ask(&mut self, group: usize, side: Side, ask: &Ask) -> Answer {
-        let response = self.send(group, side, ask);
+        let response = if side == Side::Gateway {
+            let read = (self.misread)(ask);
+            self.send(group, side, &read)
+        } else {
+            self.send(group, side, ask)
+        };
         let reached = response.as_ref().is_ok_and(Mark::is_marked);
         Answer {
             response: response.map_err(|error| error.to_string()),
