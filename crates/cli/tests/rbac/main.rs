@@ -12,6 +12,7 @@
 )]
 
 mod agentgateway;
+mod envoy;
 mod kgateway;
 mod log;
 mod scene;

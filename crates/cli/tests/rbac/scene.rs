@@ -47,6 +47,11 @@ impl Shop {
             .send(self.address)
     }
 
+    /// Sends a request as it is.
+    pub(crate) fn raw(&self, request: &Request) -> Response {
+        request.send(self.address)
+    }
+
     /// Status and body of each request.
     pub(crate) fn all(&self, table: &[(Request, (u16, &str))]) {
         for (request, wanted) in table {
