@@ -22,7 +22,7 @@ fn readme() {
 
 #[test]
 fn configuration() {
-    assert_eq!(Page::read("docs/configuration.md").run(), 7);
+    assert_eq!(Page::read("docs/configuration.md").run(), 10);
 }
 
 #[test]
