@@ -2,6 +2,7 @@
 
 use countersign_config::compiled::{KeyLocation, KeySource};
 use countersign_core::authn::{Bad, Family, Missing};
+use countersign_core::id::RequirementId;
 use countersign_core::source::Source;
 
 use super::expressions::{
@@ -109,6 +110,39 @@ fn modes_and_locations_of_agentgateway() {
             Some(0)
         );
     }
+}
+
+/// Of tokens the nearest level decides alone, and Istio's policies hold beside it.
+#[test]
+fn the_nearest_authentication_decides_beside_istios() {
+    let jwt = |mode: &str| {
+        let provider = format!("{{issuer: i, jwks: {{inline: '{KEYS}'}}}}");
+        format!("jwtAuthentication: {{mode: {mode}, providers: [{provider}]}}")
+    };
+    let istio = format!(
+        "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: a}}\n\
+         spec: {{jwtRules: [{{issuer: i, jwks: '{KEYS}'}}]}}\n---\n"
+    );
+    let yaml = istio
+        + &agentgateway("far", GATEWAY, &jwt("Strict"))
+        + &agentgateway(
+            "near",
+            &format!("{ROUTE}, sectionName: two"),
+            &jwt("Optional"),
+        );
+    let compiled = compiled(&scene(&yaml));
+    let http = listener(&compiled, "default/gw/http");
+    let missing =
+        |id: Option<RequirementId>| id.map(|id| compiled.snapshot.requirement(id).unwrap().missing);
+    assert_eq!(missing(http.istio), Some(Missing::Anonymous));
+    assert_eq!(missing(http.jwt), Some(Missing::Refuse));
+    let of = |name: &str| {
+        let mut entries = http.routes.entries();
+        let found = entries.find(|it| &*compiled.snapshot.rule(it.rule).unwrap().name == name);
+        missing(found.unwrap().jwt)
+    };
+    assert_eq!(of("default/r/one"), Some(Missing::Refuse));
+    assert_eq!(of("default/r/two"), Some(Missing::Anonymous));
 }
 
 #[test]
