@@ -36,7 +36,7 @@ pub struct Answer<'c> {
     pub trace: Trace,
     /// The request as policies saw it; `None` where it did not get that far.
     pub seen: Option<Seen>,
-    /// Names in the client's certificate, as policies see them.
+    /// Names in the client's certificate that policies look at.
     pub principals: Vec<String>,
     /// How many of them are URIs.
     pub uri_names: usize,

@@ -97,6 +97,9 @@ fn build(ask: &Ask) -> Result<Parts, &'static str> {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.method =
         Method::from_bytes(ask.method.as_bytes()).map_err(|_| "the method is no token")?;
+    if ask.target.contains('#') {
+        return Err("the request target has a fragment");
+    }
     parts.uri = ask
         .target
         .parse()
@@ -316,6 +319,10 @@ impl<'c> Question<'c, '_> {
         let challenge = challenge.map(|it| ("www-authenticate".to_owned(), it.to_owned()));
         let kind = ("content-type".to_owned(), "text/plain".to_owned());
         let kind = Some(kind).filter(|_| !body.is_empty());
+        let body = match self.ask.method.as_str() {
+            "HEAD" => String::new(),
+            _ => body,
+        };
         Answer {
             reply: Some(Reply {
                 status: denial.reason.status().as_u16(),
@@ -333,7 +340,7 @@ impl<'c> Question<'c, '_> {
     fn blank(&self, trace: Trace, seen: Option<Seen>) -> Answer<'c> {
         let listener = seen.as_ref().map(|seen| seen.prepared.listener);
         let listener = listener.or(self.entrance.tls);
-        let principals = self.ask.identity.iter().flat_map(Identity::principals);
+        let principals = self.ask.identity.iter().flat_map(Identity::names);
         let tokens = self.tokens.iter();
         let claims = tokens.filter_map(|it| Some(Token::parse(it).ok()?.unverified().clone()));
         Answer {

@@ -1,9 +1,6 @@
 //! One sentence: what becomes of a request, and because of what.
 
-use std::sync::Arc;
-
 use countersign_core::authz::Action;
-use countersign_core::origin::Origin;
 use countersign_core::trace::{Event, Expressed, Mismatch};
 use countersign_core::{Reason, Snapshot};
 
@@ -106,7 +103,7 @@ fn refused(snapshot: &Snapshot, answer: &Answer<'_>) -> String {
                 .seen
                 .as_ref()
                 .map_or_else(String::new, |it| it.client().to_string());
-            format!("{rule} keeps out the client's address {client}")
+            format!("{rule} keeps out the client {client}")
         }
         Reason::NoBackend => format!("{rule} has no backend: {detail}"),
         _ if detail.is_empty() => answer.reason.body().into_owned(),
@@ -185,10 +182,27 @@ fn expression(answer: &Answer<'_>, rule: &str) -> String {
     let Some((origin, source, result)) = last else {
         return format!("{rule} does not let it pass");
     };
-    let origin: &Arc<Origin> = origin;
+    let one = answer.detail.starts_with("the expression");
     match result {
         Expressed::True => format!("`{source}` of {origin} is true"),
-        Expressed::False { .. } => format!("`{source}` of {origin} is not true"),
+        Expressed::False { seen, .. } => {
+            let seen = seen
+                .iter()
+                .map(|(name, value)| format!("{name} is {value}"));
+            let seen = seen.collect::<Vec<_>>().join(", ");
+            let seen = if seen.is_empty() {
+                seen
+            } else {
+                format!(": {seen}")
+            };
+            match one {
+                true => format!("`{source}` of {origin} is not true{seen}"),
+                false => format!(
+                    "{}, the last being `{source}` of {origin}{seen}",
+                    answer.detail
+                ),
+            }
+        }
         Expressed::Failed(why) => format!("`{source}` of {origin} cannot be evaluated: {why}"),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_core::authn::Requirement;
 use countersign_core::authz::Action;
 use countersign_core::origin::Origin;
-use countersign_core::trace::{Event, Expressed};
+use countersign_core::trace::{Event, Expressed, Mismatch};
 use countersign_core::{Reason, Snapshot};
 
 use crate::answer::Answer;
@@ -50,57 +50,87 @@ pub(crate) fn steps(snapshot: &Snapshot, answer: &Answer<'_>) -> Vec<Step> {
 }
 
 fn step(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step> {
-    let line = |depth, text: String, at: &Arc<Origin>, mark| Step {
-        depth,
-        text,
+    of_request(answer, event)
+        .or_else(|| of_tokens(snapshot, answer, event))
+        .or_else(|| of_policies(snapshot, answer, event))
+        .or_else(|| of_expressions(event))
+}
+
+fn line(depth: usize, text: String, at: &Arc<Origin>, mark: Mark) -> Option<Step> {
+    Some(Step {
         at: Some(Arc::clone(at)),
-        mark,
-        decisive: false,
-    };
-    let bare = |depth, text: &str, mark| Step {
+        ..bare(depth, text, mark)?
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as its siblings")]
+fn bare(depth: usize, text: impl Into<String>, mark: Mark) -> Option<Step> {
+    Some(Step {
         depth,
-        text: text.to_owned(),
+        text: text.into(),
         at: None,
         mark,
         decisive: false,
-    };
-    Some(match event {
+    })
+}
+
+/// Listener and route.
+fn of_request(answer: &Answer<'_>, event: &Event) -> Option<Step> {
+    match event {
         Event::Listener { origin, client } => {
             let name = answer.listener.map_or("", |it| &it.name);
-            let certificate = certificate(answer);
-            let text = format!(
-                "listener {name}, port {}, client {client}{certificate}",
-                answer.port
-            );
+            let (port, certificate) = (answer.port, certificate(answer));
+            let text = format!("listener {name}, port {port}, client {client}{certificate}");
             line(0, text, origin, Mark::Plain)
         }
         Event::Route { origin } => {
             line(0, format!("route {}", bearer(origin)), origin, Mark::Plain)
         }
         Event::NoRoute => bare(0, "route: none matches", Mark::No),
-        Event::Requirement { origin } => line(
-            0,
-            format!("tokens as {} says", bearer(origin)),
-            origin,
-            Mark::Plain,
-        ),
+        _ => None,
+    }
+}
+
+/// Requirements, the tokens that are found, and what becomes of each.
+fn of_tokens(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step> {
+    match event {
+        Event::Requirement { origin } => {
+            let text = format!("tokens as {} says", bearer(origin));
+            line(0, text, origin, Mark::Plain)
+        }
         Event::PreflightSkipped => bare(
             0,
             "tokens: not looked at, this is a CORS preflight",
             Mark::Plain,
         ),
-        Event::TokenFound { source } => bare(1, &format!("a token in {source}"), Mark::Plain),
-        Event::NoToken => bare(
-            1,
-            &format!("no token{}", places(snapshot, answer, event)),
+        Event::TokenFound { source } => bare(1, format!("a token in {source}"), Mark::Plain),
+        Event::NoToken => {
+            let places = places(snapshot, answer, event);
+            bare(1, format!("no token{places}"), Mark::Plain)
+        }
+        Event::Accepted { .. } => accepted(answer, event),
+        Event::Rejected { origin, reason } => {
+            let (by, body, code) = (bearer(origin), reason.body(), reason.code());
+            line(
+                2,
+                format!("refused by {by}: {body} ({code})"),
+                origin,
+                Mark::No,
+            )
+        }
+        Event::Disregarded => bare(2, "it counts as none, and the request goes on", Mark::Plain),
+        _ => None,
+    }
+}
+
+/// AuthorizationPolicies and their rules.
+fn of_policies(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step> {
+    match event {
+        Event::Policies { action, count } => bare(
+            0,
+            format!("{action}: {}", count_of(*count, *action)),
             Mark::Plain,
         ),
-        Event::Accepted { .. } | Event::Rejected { .. } => tried(answer, event)?,
-        Event::Disregarded => bare(2, "it counts as none, and the request goes on", Mark::Plain),
-        Event::Policies { action, count } => {
-            let text = format!("{action}: {}", count_of(*count, *action));
-            bare(0, &text, Mark::Plain)
-        }
         Event::Policy { origin, dry_run } => {
             let dry = if *dry_run {
                 ", dry run: recorded only"
@@ -114,13 +144,23 @@ fn step(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step>
             line(2, format!("{} matches{by}", origin.part), origin, Mark::Yes)
         }
         Event::RuleFailed { origin, mismatch } => {
-            let field = &mismatch.field;
-            let text = format!(
-                "{} does not match: {field} wants {}, the request has {}",
-                origin.part, mismatch.wanted, mismatch.seen
-            );
+            let Mismatch {
+                field,
+                wanted,
+                seen,
+            } = mismatch;
+            let part = &origin.part;
+            let text =
+                format!("{part} does not match: {field} wants {wanted}, the request has {seen}");
             line(2, text, origin, Mark::No)
         }
+        _ => None,
+    }
+}
+
+/// Expressions and lists of addresses.
+fn of_expressions(event: &Event) -> Option<Step> {
+    match event {
         Event::Expression {
             origin,
             action,
@@ -136,11 +176,11 @@ fn step(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> Option<Step>
             listed,
         } => {
             let is = if *listed { "is in" } else { "is not in" };
-            let text = format!("client {client} {is} {} of {}", origin.part, bearer(origin));
+            let text = format!("client {client} {is} {}", bearer(origin));
             line(0, text, origin, Mark::Plain)
         }
-        Event::Denied { .. } | Event::Allowed => return None,
-    })
+        _ => None,
+    }
 }
 
 /// Who the client is by its certificate.
@@ -156,49 +196,28 @@ fn certificate(answer: &Answer<'_>) -> String {
     }
 }
 
-/// A token under a rule.
-fn tried(answer: &Answer<'_>, event: &Event) -> Option<Step> {
-    let (origin, text, mark) = match event {
-        Event::Accepted {
-            origin,
-            issuer,
-            subject,
-            cached,
-        } => {
-            let issuer = issuer.as_deref().unwrap_or("nobody");
-            let subject = subject
-                .as_deref()
-                .map_or("nobody".to_owned(), |it| format!("`{it}`"));
-            // Nothing was verified before this one question but what its author vouches for.
-            let vouched = match (cached, answer.stand_in) {
-                (false, _) => "",
-                (true, true) => "; claims taken as verified, no signature checked",
-                (true, false) => "; its signature was not checked, the keys are not known",
-            };
-            let text = format!(
-                "accepted by {}: {subject} of `{issuer}`{vouched}",
-                bearer(origin)
-            );
-            (origin, text, Mark::Yes)
-        }
-        Event::Rejected { origin, reason } => {
-            let text = format!(
-                "refused by {}: {} ({})",
-                bearer(origin),
-                reason.body(),
-                reason.code()
-            );
-            (origin, text, Mark::No)
-        }
-        _ => return None,
+/// A token that passed. Nothing was verified before this one question but what its author vouches for.
+fn accepted(answer: &Answer<'_>, event: &Event) -> Option<Step> {
+    let Event::Accepted {
+        origin,
+        issuer,
+        subject,
+        cached,
+    } = event
+    else {
+        return None;
     };
-    Some(Step {
-        depth: 2,
-        text,
-        at: Some(Arc::clone(origin)),
-        mark,
-        decisive: false,
-    })
+    let issuer = issuer.as_deref().unwrap_or("nobody");
+    let subject = subject.as_deref();
+    let subject = subject.map_or("nobody".to_owned(), |it| format!("`{it}`"));
+    let vouched = match (cached, answer.stand_in) {
+        (false, _) => "",
+        (true, true) => "; claims taken as verified, no signature checked",
+        (true, false) => "; its signature was not checked, the keys are not known",
+    };
+    let by = bearer(origin);
+    let text = format!("accepted by {by}: {subject} of `{issuer}`{vouched}");
+    line(2, text, origin, Mark::Yes)
 }
 
 fn expressed(action: &str, source: &str, result: &Expressed) -> (String, Mark) {

@@ -1,6 +1,7 @@
 //! What becomes of a request that may pass: what a backend gets, or where the client is sent.
 
 use countersign_config::compiled::{Compiled, SocketSettings};
+use countersign_core::authn::Requirement;
 use countersign_core::filter::Filters;
 use countersign_core::listener::Listener;
 use countersign_core::source::Source;
@@ -200,7 +201,7 @@ fn is_of_connection(headers: &HeaderMap, name: &str) -> bool {
 fn private(way: &Way<'_, '_>) -> Vec<String> {
     let ids = way.grant.requirements.iter();
     let requirements = ids.filter_map(|id| way.compiled.snapshot.requirement(*id));
-    let sources = requirements.flat_map(|it| it.sources());
+    let sources = requirements.flat_map(Requirement::sources);
     let names = sources.map(|source| match source {
         Source::Header { name, .. } | Source::Query(name) => name.to_string(),
         Source::Cookie(_) => "cookie".to_owned(),

@@ -25,7 +25,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(run::Run),
     Check(check::Check),
-    Explain(explain::Explain),
+    Explain(Box<explain::Explain>),
     Test(test::Test),
     Token(token::Token),
     Demo(demo::Demo),

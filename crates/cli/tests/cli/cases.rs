@@ -229,10 +229,7 @@ time: soon
     );
 }
 
-/// Everything that recorded decisions need: keys by URL, a mesh, certificates, addresses, paths as they are.
-#[test]
-fn all_that_a_case_can_say() {
-    let policies = "\
+const MESH: &str = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: gw, namespace: foo}
@@ -278,6 +275,10 @@ spec:
   - to: [{operation: {paths: [/a/b], ports: ['81']}}]
   - when: [{key: destination.ip, values: [10.9.9.9]}]
 ";
+
+/// Everything that recorded decisions need: keys by URL, a mesh, certificates, addresses, paths as they are.
+#[test]
+fn all_that_a_case_can_say() {
     let token = |issuer: &str| sample::key().token(&json!({"iss": issuer, "sub": "s"}));
     let on = |port: u16, mut request: Value, expect: Value| {
         request["host"] = json!("h");
@@ -291,7 +292,7 @@ spec:
     let allowed = |upstream: Value| json!({"status": 200, "upstream": upstream});
     let by = |rule: &str| json!({"status": 403, "rule": format!("AuthorizationPolicy foo/block {rule}")});
     let cases = json!({
-        "inline": policies,
+        "inline": MESH,
         "keys": [
             {"url": "http://127.0.0.1:1/ok", "jwks": mint::jwks(&[&sample::key()])},
             {"issuer": "https://b.test", "unavailable": true},
@@ -370,5 +371,65 @@ fn a_running_gateway_is_asked_the_same() {
         "{}",
         ended.stdout
     );
+    assert_eq!(running.interrupt().code, Some(0));
+}
+
+/// With the debug header reason and rule are compared as well.
+#[test]
+fn a_gateway_that_tells_its_reasons_is_held_to_them() {
+    let upstream = Upstream::start("app");
+    let port = port::free();
+    let parameters = "infrastructure: {parametersRef: {group: countersign.dev, kind: GatewayParameters, name: debug}}";
+    let gateway = sample::gateway()
+        .replace("port: 8080", &format!("port: {port}"))
+        .replace(
+            "port: 8000",
+            &format!("port: {}", upstream.address().port()),
+        )
+        .replace(
+            "  gatewayClassName:",
+            &format!("  {parameters}\n  gatewayClassName:"),
+        );
+    let debug = "apiVersion: countersign.dev/v1alpha1\nkind: GatewayParameters\nmetadata: {name: debug, namespace: shop}\n\
+                 spec: {debugHeader: {name: x-why, detail: Full}}\n";
+    let folder = |cases: &str| {
+        Folder::new()
+            .file("shop/gateway.yaml", &gateway)
+            .file("shop/policy.yaml", &sample::policy())
+            .file("shop/debug.yaml", debug)
+            .file("token", &token())
+            .file("a.test.yaml", cases)
+    };
+    let running = Process::start(folder(GOOD), &["run", "shop", "--admin", "127.0.0.1:0"]);
+    running.stderr_until("ready");
+    let url = format!("http://127.0.0.1:{port}");
+    let ask = |cases: &str| {
+        let args = [
+            "test",
+            "a.test.yaml",
+            "--gateway",
+            &url,
+            "--debug-header",
+            "x-why",
+        ];
+        folder(cases).run(&args)
+    };
+    let ended = ask(GOOD);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    golden("cases-gateway-full.txt", &ended.stdout);
+    let wrong = GOOD
+        .replace("reason: jwt_missing", "reason: jwt_expired")
+        .replace(
+            "rule: GatewayExtension shop/customers\n",
+            "rule: GatewayExtension shop/others\n",
+        );
+    let ended = ask(&wrong);
+    assert_eq!(ended.code, Some(5), "{}", ended.stdout);
+    for line in [
+        "reason: expected `jwt_expired`, got `jwt_missing`",
+        "rule: expected `GatewayExtension shop/others`, got `GatewayExtension shop/customers`",
+    ] {
+        assert!(ended.stdout.contains(line), "{}", ended.stdout);
+    }
     assert_eq!(running.interrupt().code, Some(0));
 }

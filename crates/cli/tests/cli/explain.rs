@@ -18,7 +18,8 @@ fn claims(more: &[(&str, Value)]) -> String {
     let mut claims =
         json!({ "iss": sample::ISSUER, "sub": "alice", "aud": "shop", "exp": 2_000_000_000 });
     for (name, value) in more {
-        claims[*name] = value.clone();
+        let members = claims.as_object_mut().expect("an object");
+        members.insert((*name).to_owned(), value.clone());
     }
     claims.to_string()
 }

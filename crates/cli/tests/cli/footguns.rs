@@ -230,10 +230,49 @@ fn rules() -> Vec<Footgun> {
     ]
 }
 
+/// kgateway's rules in CEL.
+fn rbac(policy: &str) -> String {
+    format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: rbac, namespace: shop}}\n\
+         spec:\n  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: all}}]\n  rbac:\n{policy}\n"
+    )
+}
+
+fn expressions() -> Vec<Footgun> {
+    vec![
+        Footgun {
+            policy: rbac(
+                "    policy: {matchExpressions: ['jwt.team == \"dev\"', 'request.method == \"PUT\"']}",
+            ),
+            claims: Some(json!({"team": "dev"})),
+            ..of("expressions-are-or", "expressions-are-or", true)
+        },
+        Footgun {
+            policy: rbac(
+                "    action: Deny\n    policy: {matchExpressions: ['jwt.team == \"dev\"']}",
+            ),
+            claims: Some(json!({})),
+            ..of("expression-failed", "expression-failed", false)
+        },
+        Footgun {
+            policy: rbac("    policy: {allowedCIDRs: [203.0.113.0/24]}"),
+            args: &[
+                "--url",
+                "http://shop.test/",
+                "--peer-ip",
+                "10.0.0.9",
+                "-H",
+                "x-forwarded-for: 203.0.113.7",
+            ],
+            ..of("address-list", "address-kind", false)
+        },
+    ]
+}
+
 #[test]
 fn each_has_its_cause_in_one_sentence() {
     let gateway = GATEWAY.replace("KEYS", &mint::jwks(&[&sample::key()]));
-    for footgun in tokens().into_iter().chain(rules()) {
+    for footgun in tokens().into_iter().chain(rules()).chain(expressions()) {
         let folder = Folder::new().file("shop/gateway.yaml", &gateway);
         let folder = match footgun.policy.as_str() {
             "" => folder,
@@ -243,7 +282,8 @@ fn each_has_its_cause_in_one_sentence() {
             let mut claims =
                 json!({"iss": "https://issuer.test", "sub": "alice", "exp": 2_000_000_000});
             for (name, value) in more.as_object().expect("claims") {
-                claims[name] = value.clone();
+                let members = claims.as_object_mut().expect("an object");
+                members.insert(name.clone(), value.clone());
             }
             claims.to_string()
         });

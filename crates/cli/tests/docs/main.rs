@@ -32,6 +32,12 @@ fn operations() {
 }
 
 #[test]
+fn testing_policies() {
+    let page = Page::read("docs/testing-policies.md");
+    assert_eq!(page.with_files_of("README.md").run(), 6);
+}
+
+#[test]
 fn diagnostics() {
     let page = Page::read("docs/diagnostics.md");
     assert_eq!(page.with_files_of("README.md").run(), 4);

@@ -1,6 +1,7 @@
 //! What people get wrong, told where it bears on this very answer: each hint rests on a step of the decision or on the
 //! compiled configuration.
 
+mod expressions;
 mod matches;
 mod requests;
 mod rules;
@@ -47,6 +48,7 @@ pub(crate) fn hints(snapshot: &Snapshot, answer: &Answer<'_>, told: &Diagnostics
     let all = tokens
         .chain(rules)
         .chain(matches::hints(&scene))
+        .chain(expressions::hints(&scene))
         .chain(requests);
     let mut hints: Vec<Hint> = all.collect();
     let mut seen: Vec<Hint> = Vec::new();

@@ -88,15 +88,15 @@ impl Gateway {
     pub(super) fn run(&self, suite: &Suite, case: &Case) -> Result<Outcome, Failure> {
         let question = suite.read.ask(case)?;
         if let Some(why) = self.unable(suite, &question)? {
-            return Ok(Outcome::new(case, Verdict::Skipped).because(why));
+            return Ok(Outcome::new(case, Verdict::Skipped).because(&why));
         }
         let request = match sendable(suite, &question)? {
             Ok(request) => request,
-            Err(why) => return Ok(Outcome::new(case, Verdict::Skipped).because(why)),
+            Err(why) => return Ok(Outcome::new(case, Verdict::Skipped).because(&why)),
         };
         let answer = match self.send(&question, request) {
             Ok(answer) => answer,
-            Err(why) => return Ok(Outcome::new(case, Verdict::Failed).because(why)),
+            Err(why) => return Ok(Outcome::new(case, Verdict::Failed).because(&why)),
         };
         let got = self.got(&answer);
         let (differences, not_compared) = compare(&case.expect, &got);
@@ -113,7 +113,7 @@ impl Gateway {
         Ok(Outcome {
             differences,
             not_compared,
-            ..Outcome::new(case, verdict).because(because)
+            ..Outcome::new(case, verdict).because(&because)
         })
     }
 

@@ -23,7 +23,7 @@ pub(super) fn run(suite: &Suite, case: &Case) -> Result<Outcome, Failure> {
         let issuers = explanation.assumed.join("`, `");
         let why =
             format!("undetermined: the keys of `{issuers}` are not known; give them under `keys`");
-        return Ok(Outcome::new(case, Verdict::Failed).because(why));
+        return Ok(Outcome::new(case, Verdict::Failed).because(&why));
     }
     let (differences, _) = compare(&case.expect, &Got::of(&answer));
     let verdict = if differences.is_empty() {
@@ -33,7 +33,7 @@ pub(super) fn run(suite: &Suite, case: &Case) -> Result<Outcome, Failure> {
     };
     Ok(Outcome {
         differences,
-        ..Outcome::new(case, verdict).because(because)
+        ..Outcome::new(case, verdict).because(&because)
     })
 }
 
@@ -57,5 +57,5 @@ fn no_answer(case: &Case, impossible: &Impossible) -> Outcome {
         .help
         .as_ref()
         .map_or_else(String::new, |help| format!("; {help}"));
-    Outcome::new(case, Verdict::Failed).because(format!("{}{help}", impossible.message))
+    Outcome::new(case, Verdict::Failed).because(&format!("{}{help}", impossible.message))
 }

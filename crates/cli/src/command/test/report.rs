@@ -50,9 +50,9 @@ impl Outcome {
     }
 
     #[must_use]
-    pub(super) fn because(mut self, because: String) -> Self {
+    pub(super) fn because(mut self, because: &str) -> Self {
         // A challenge repeats the target of the request, which may hold a token.
-        self.because = redact(&because);
+        self.because = redact(because);
         self
     }
 
