@@ -107,8 +107,8 @@ impl Gateway {
     ) -> listener::Listener {
         let istio = policies.istio(&self.key);
         let effect = policies.listener(&self.key, &listener.spec.name);
-        if let Some(clash) = effect.clash {
-            clashes.keep(*clash);
+        for remark in effect.remarks {
+            clashes.keep(remark);
         }
         let in_force = [istio, effect.jwt]
             .into_iter()

@@ -19,8 +19,8 @@ pub struct Effect {
     pub closed: Option<Arc<str>>,
     /// What is demanded, for comparison across reloads.
     pub demands: Vec<Arc<str>>,
-    /// Policies that cannot hold here together.
-    pub clash: Option<Box<Diagnostic>>,
+    /// What is to be told: policies that cannot hold here together, rules that no caller can meet here.
+    pub remarks: Vec<Diagnostic>,
 }
 
 /// What one policy says about tokens.
@@ -72,7 +72,7 @@ impl Jwt {
     }
 
     /// One place has one requirement: two systems that each bring theirs are an error, not a choice.
-    pub(super) fn clash(&self, other: &Jwt) -> Option<Box<Diagnostic>> {
+    pub(super) fn clash(&self, other: &Jwt) -> Option<Diagnostic> {
         if !self.asks() || !other.asks() {
             return None;
         }
@@ -86,6 +86,6 @@ impl Jwt {
             .about(policy.clone())
             .related(self.at, "the other one");
         let help = "keep kgateway's or agentgateway's, or attach them to different routes";
-        Some(Box::new(error.help(help)))
+        Some(error.help(help))
     }
 }

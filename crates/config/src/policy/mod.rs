@@ -35,7 +35,7 @@ use countersign_core::origin::Origin;
 use countersign_core::provider::Provider;
 
 use crate::compiled::{AddressGuard, KeySource};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::object::{Kind, Object, Objects};
 use crate::source::Span;
 
@@ -185,7 +185,8 @@ impl Policies {
     pub fn listener(&self, gateway: &GatewayKey, listener: &str) -> Effect {
         let kgateway = self.kgateway.on_listener(gateway, listener);
         let agentgateway = self.agentgateway.on_listener(gateway, listener);
-        self.effect(kgateway, agentgateway)
+        // What no route matches has nobody to tell who calls, and nothing to lose by that.
+        self.effect(kgateway, agentgateway, true)
     }
 
     /// What holds for a route rule on a listener: gateway < listener < route <
@@ -204,7 +205,7 @@ impl Policies {
             .kgateway
             .on_rule(gateway, listener, route, rule, extension_refs);
         let agentgateway = self.agentgateway.on_rule(gateway, listener, route, rule);
-        self.effect(kgateway, agentgateway)
+        self.effect(kgateway, agentgateway, self.istio(gateway).is_some())
     }
 
     /// The expressions and address lists that hold somewhere; [`countersign_core::id::RbacId`] counts them. Complete once
@@ -217,9 +218,15 @@ impl Policies {
         &self,
         (jwt, rbac): (Option<&Jwt>, Option<RuleId>),
         (other, authorization): (Option<&Jwt>, Vec<RuleId>),
+        verified: bool,
     ) -> Effect {
         let clash = jwt.zip(other).and_then(|(jwt, other)| jwt.clash(other));
+        let mut remarks: Vec<Diagnostic> = clash.into_iter().collect();
         let jwt = jwt.filter(|it| it.asks()).or(other);
+        if !verified && !jwt.is_some_and(Jwt::asks) {
+            let rules = rbac.iter().chain(&authorization);
+            remarks.extend(rules.filter_map(|id| self.rules.without_claims(*id)));
+        }
         let mut demands = jwt.map_or_else(Vec::new, |it| it.demands.clone());
         demands.extend(self.rules.demands(rbac, &authorization));
         Effect {
@@ -227,7 +234,7 @@ impl Policies {
             rbac: self.rules.combine(rbac, authorization),
             closed: jwt.and_then(|it| it.closed.clone()),
             demands,
-            clash,
+            remarks,
         }
     }
 }

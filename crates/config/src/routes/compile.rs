@@ -94,8 +94,8 @@ impl Compiler<'_, '_, '_> {
             let effect = self
                 .policies
                 .rule(&gateway.key, name, &route.key, index, &extensions);
-            if let Some(clash) = &effect.clash {
-                self.diags.push(clash.as_ref().clone());
+            for remark in &effect.remarks {
+                self.diags.push(remark.clone());
             }
             self.protect(place, &compiled, &effect.demands);
             let known = variants.iter().find(|(closed, _)| *closed == effect.closed);

@@ -4,7 +4,7 @@ use countersign_config::compiled::Compiled;
 use countersign_core::authz::{Join, Rbac, RuleAction};
 
 use super::support::{
-    HTTP, SERVICE, TO_SERVICE, compiled, gateway, listener, load_one, route, told,
+    HTTP, SERVICE, TO_SERVICE, codes, compiled, gateway, listener, load_one, route, told,
 };
 
 pub(crate) const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -331,6 +331,29 @@ fn expanded_expressions_are_not_shown() {
     let shown = loaded.diagnostics.render(&loaded.files, style);
     assert!(shown.contains("invalid-expression"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// Claims that nobody can have there: that is told once, and not where tokens are verified.
+#[test]
+fn claims_without_tokens_are_told() {
+    let reads = "matchExpressions: ['jwt.sub == \"a\"']";
+    let alone = scene(&rbac("p", GATEWAY, reads));
+    assert_eq!(codes(&alone), ["no-verified-token"]);
+    let istio = format!(
+        "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: a}}\n\
+         spec: {{jwtRules: [{{issuer: i, presence: REQUIRED, jwks: '{KEYS}'}}]}}\n---\n"
+    );
+    assert!(codes(&(alone.clone() + &istio)).is_empty());
+    let provider = format!("{{issuer: i, jwks: {{inline: '{KEYS}'}}}}");
+    let tokens = format!("jwtAuthentication: {{providers: [{provider}]}}");
+    let beside = |target: &str| codes(&(alone.clone() + &agentgateway("t", target, &tokens)));
+    assert!(beside(GATEWAY).is_empty());
+    assert!(beside(ROUTE).is_empty());
+    assert_eq!(
+        beside(&format!("{ROUTE}, sectionName: one")),
+        ["no-verified-token"]
+    );
+    assert!(codes(&scene(&rbac("p", GATEWAY, YES))).is_empty());
 }
 
 /// Decision P5a: words that change whenever a rule does.

@@ -77,7 +77,7 @@ pub(in crate::policy) fn attach(
         let tokens = policy.jwt.as_ref();
         let tokens = tokens.map(|it| it.compile(object, scene, builder, diags));
         let rule = policy.authorization.as_ref();
-        let rule = rule.map(|it| builder.rules.add(it.rule(object, diags)));
+        let rule = rule.map(|it| builder.rules.add(it.rule(object, diags), object, it.span));
         for place in places(object, &policy.targets, scene, diags) {
             if let Some(value) = &tokens {
                 jwt.take(&place, object, value, diags);

@@ -93,7 +93,7 @@ pub(in crate::policy) fn attach(
             rbac: policy
                 .rbac
                 .as_ref()
-                .map(|it| builder.rules.add(it.rule(object, diags))),
+                .map(|it| builder.rules.add(it.rule(object, diags), object, it.span)),
         };
         for place in places(object, &policy.targets, scene, diags) {
             if let Some(value) = &says.jwt {
