@@ -119,14 +119,16 @@ impl Owner {
 
     /// Waits for the first fetch to end, one fetch's timeout at most.
     pub async fn first(&self) {
-        let mut ended = self.ended.subscribe();
-        let pending = {
+        let mut ended = {
             let inner = self.lock();
-            matches!(inner.state, KeyState::Pending) && !inner.retired
+            let ended = self.ended.subscribe();
+            // The state is no sign: it is set before everybody can see it.
+            if inner.retired || *ended.borrow() > 0 {
+                return;
+            }
+            ended
         };
-        if pending {
-            self.patiently(ended.changed()).await;
-        }
+        self.patiently(ended.changed()).await;
     }
 
     /// Waits for keys newer than `generation`: for the fetch that runs, or for one of its own if the throttle lets it.
@@ -135,7 +137,8 @@ impl Owner {
             let mut inner = self.lock();
             let stale =
                 matches!(inner.state, KeyState::Ready { generation: now, .. } if now == generation);
-            if !stale || inner.retired {
+            // Newer keys that a fetch has brought can be seen by all once it has ended.
+            if inner.retired || !stale && !inner.busy {
                 return;
             }
             if !inner.busy {

@@ -2,7 +2,9 @@ pub(crate) mod script;
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Mutex, MutexGuard};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Waker};
 
 use countersign_config::compiled::KeySource;
 use countersign_core::{Need, ProviderId};
@@ -36,6 +38,33 @@ async fn a_request_waits_for_the_first_fetch() {
     let handle = run(&script, source("http://idp.example/keys"));
     satisfy(&handle, FIRST).await;
     assert_eq!(state(&handle), "1: a");
+}
+
+/// Who is sent back too early decides by the old keys, and asks no second time.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_woken_before_the_keys_are_published() {
+    let script = Script::publishing(&["a"]);
+    let (owner, early) = (Arc::new(OnceLock::<Arc<Owner>>::new()), Arc::new(Mutex::new(Vec::new())));
+    let published = {
+        let (owner, early) = (Arc::clone(&owner), Arc::clone(&early));
+        move || {
+            let owner = owner.get().unwrap();
+            let mut context = Context::from_waker(Waker::noop());
+            let first = pin!(owner.first()).poll(&mut context).is_ready();
+            let newer = pin!(owner.newer(0)).poll(&mut context).is_ready();
+            early.lock().unwrap().push((first, newer));
+        }
+    };
+    let control = tokio::runtime::Handle::current();
+    let keeper = Keeper::new(control, script, || 0.5, Metrics::new(), published);
+    let source = KeySource::Remote(source("http://idp.example/keys"));
+    let owners = keeper.adopt(&compiled(&[("p", source)]));
+    let mine = owners[0].clone().unwrap();
+    assert!(owner.set(mine.clone()).is_ok());
+    mine.first().await;
+    assert_eq!(*early.lock().unwrap(), [(false, false)]);
+    mine.first().await;
+    mine.newer(0).await;
 }
 
 #[tokio::test(start_paused = true)]
