@@ -44,7 +44,10 @@ async fn a_request_waits_for_the_first_fetch() {
 #[tokio::test(start_paused = true)]
 async fn nobody_is_woken_before_the_keys_are_published() {
     let script = Script::publishing(&["a"]);
-    let (owner, early) = (Arc::new(OnceLock::<Arc<Owner>>::new()), Arc::new(Mutex::new(Vec::new())));
+    let (owner, early) = (
+        Arc::new(OnceLock::<Arc<Owner>>::new()),
+        Arc::new(Mutex::new(Vec::new())),
+    );
     let published = {
         let (owner, early) = (Arc::clone(&owner), Arc::clone(&early));
         move || {
