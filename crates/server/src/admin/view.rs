@@ -29,6 +29,7 @@ pub(super) fn config(running: &Running) -> Value {
         snapshot,
         sockets,
         protection,
+        gateways,
         ..
     } = &*running.compiled;
     let sockets = snapshot.sockets.iter().zip(sockets);
@@ -39,10 +40,11 @@ pub(super) fn config(running: &Running) -> Value {
         "listeners": snapshot.listeners.iter().map(|it| listener(snapshot, it)).collect::<Value>(),
         "rules": snapshot.rules.iter().map(|it| routes::rule(snapshot, it)).collect::<Value>(),
         "requirements": policy::requirements(snapshot),
+        "policies": policy::policies(snapshot),
         "expressions": policy::expressions(snapshot),
         "providers": policy::providers(running),
         "backends": snapshot.backends.iter().map(backend).collect::<Value>(),
-        "protection": protection.iter().map(protects).collect::<Value>(),
+        "protection": protection.iter().chain(gateways).map(protects).collect::<Value>(),
     })
 }
 
@@ -133,6 +135,7 @@ fn listener(snapshot: &Snapshot, listener: &Listener) -> Value {
             "istio": listener.istio.map(|id| id.0),
             "withoutRoute": listener.jwt.map(|id| id.0),
         },
+        "policies": listener.policies.map(|id| id.0),
         "expressions": { "withoutRoute": listener.rbac.map(|id| id.0) },
         "routes": entries.collect::<Value>(),
     })

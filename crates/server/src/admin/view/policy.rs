@@ -1,9 +1,9 @@
-//! Token requirements, and providers with the state of their keys.
+//! Token requirements, authorization, and providers with the state of their keys.
 
 use countersign_config::compiled::{KeyLocation, KeySource, RemoteKeys};
 use countersign_core::Snapshot;
 use countersign_core::authn::{Bad, Family, Missing, Requirement, TokenRule};
-use countersign_core::authz::{ExpressionRule, Rbac};
+use countersign_core::authz::{ExpressionRule, Policy, PolicySet, Rbac};
 use countersign_core::provider::Provider;
 use countersign_jose::{Alg, Audiences, KeySet};
 use countersign_runtime::{KeyState, Running};
@@ -35,6 +35,21 @@ pub(super) fn requirements(snapshot: &Snapshot) -> Value {
         .enumerate()
         .map(requirement)
         .collect()
+}
+
+/// AuthorizationPolicies by the combinations that hold on listeners, which refer to them by `id`. Where they stand and not
+/// what they say, which may hold a secret.
+pub(super) fn policies(snapshot: &Snapshot) -> Value {
+    let policy = |it: &Policy| {
+        json!({
+            "origin": origin(&it.origin),
+            "action": it.action.to_string(),
+            "dryRun": it.dry_run,
+            "rules": it.rules.len(),
+        })
+    };
+    let set = |(id, it): (usize, &PolicySet)| json!({ "id": id, "policies": it.policies().iter().map(policy).collect::<Value>() });
+    snapshot.policies.iter().enumerate().map(set).collect()
 }
 
 /// CEL rules; listeners and routes refer to them by `id`. Where they stand and not what they say, which may hold a secret.

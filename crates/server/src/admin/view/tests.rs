@@ -54,6 +54,14 @@ spec:
     audiences: [app]
     jwksUri: 'https://keys.test/jwks?token=${SECRET}'
     outputClaimToHeaders: [{header: x-user, claim: sub}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: keyless}
+spec:
+  action: DENY
+  rules:
+  - when: [{key: 'request.headers[x-key]', notValues: ['${SECRET}']}]
 ";
 
 fn shown() -> Value {
@@ -113,6 +121,26 @@ fn every_part_is_there_with_its_place_in_the_files() {
     assert_eq!(listener["identityHeaders"], json!(["x-user"]));
     assert_eq!(config["backends"][0]["endpoints"], json!(["echo.test:81"]));
     assert_eq!(config["sockets"][0]["port"], 8080);
+}
+
+#[test]
+fn policies_are_told_by_their_places() {
+    let config = shown();
+    let listener = &config["listeners"][0];
+    let set = &config["policies"][listener["policies"].as_u64().unwrap() as usize];
+    assert_eq!(
+        set["policies"],
+        json!([{
+            "origin": "AuthorizationPolicy default/keyless (site.yaml:48)",
+            "action": "DENY",
+            "dryRun": false,
+            "rules": 1,
+        }])
+    );
+    let lines = config["protection"].as_array().unwrap();
+    let gateway = lines.iter().find(|it| it["route"] == "Gateway default/web");
+    let demand = gateway.unwrap()["demands"][0].as_str().unwrap();
+    assert!(demand.starts_with("deny:default/keyless/"), "{demand}");
 }
 
 #[test]
