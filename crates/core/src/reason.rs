@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use countersign_jose::TokenError;
 use http::StatusCode;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// Everything that can end a request short of its upstream's own answer.
 ///
@@ -282,6 +283,22 @@ impl Reason {
         })
     }
 
+    /// What a caller by gRPC gets instead of status and body, in an answer of
+    /// trailers alone: `grpc-status`, as gRPC maps HTTP's statuses, and
+    /// `grpc-message`, percent-encoded (gRPC over HTTP/2, "Responses").
+    pub fn grpc(&self) -> (u8, String) {
+        let code = match self.status().as_u16() {
+            400 => 13,
+            401 => 16,
+            403 => 7,
+            404 => 12,
+            429 | 502 | 503 | 504 => 14,
+            _ => 2,
+        };
+        let message = utf8_percent_encode(&self.body(), NOT_IN_MESSAGE).to_string();
+        (code, message)
+    }
+
     /// Whether `WWW-Authenticate` goes with it, and with `error="invalid_token"`.
     pub fn challenge(&self) -> Option<Challenge> {
         match self {
@@ -295,6 +312,9 @@ impl Reason {
         }
     }
 }
+
+/// Printable ASCII stays, but for `%`.
+const NOT_IN_MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
 
 /// What `WWW-Authenticate` carries (RFC 6750 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

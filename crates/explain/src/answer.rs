@@ -32,6 +32,8 @@ pub struct Answer<'c> {
     pub route: Option<&'c RouteRule>,
     /// What a backend gets.
     pub upstream: Option<Upstream>,
+    /// Where a connection goes whose bytes are passed on unread; `None` for requests.
+    pub passed_to: Option<Vec<(Option<Arc<str>>, u32)>>,
     /// The steps of the decision.
     pub trace: Trace,
     /// The request as policies saw it; `None` where it did not get that far.

@@ -1,25 +1,25 @@
 //! One request put to a compiled configuration: cleaned and decided by the very calls that serve requests.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use countersign_config::compiled::{Compiled, Limits};
+use countersign_config::compiled::Compiled;
 use countersign_core::authn::Requirement;
-use countersign_core::connection::TlsVersion;
+use countersign_core::listener::Mode;
 use countersign_core::route::RouteQuery;
 use countersign_core::{
-    Arrival, Connection, Denial, Grant, Identity, Need, Outcome, Prepared, Progress, Reason,
-    Request, Trace, UnixTime, decide_with, prepare,
+    Arrival, Denial, Grant, Identity, Need, Outcome, Prepared, Progress, Reason, Request, Trace,
+    UnixTime, decide_with, prepare,
 };
 use countersign_jose::{Claims, Token};
-use http::header::{CONTENT_LENGTH, HOST};
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
 
-use crate::answer::{Answer, Reply, Seen, Verdict};
+use crate::answer::{Answer, Seen, Verdict};
 use crate::door::{self, Entrance};
+use crate::head::{build, within};
 use crate::keys::{KeyRing, Offline};
 use crate::place;
+use crate::reply;
 use crate::request::{Ask, Credential, Impossible};
+use crate::stream;
 use crate::upstream;
 
 /// What the gateway would answer to a request at this time.
@@ -34,6 +34,12 @@ pub fn ask<'c>(
 ) -> Result<Answer<'c>, Impossible> {
     let entrance = door::find(compiled, ask)?;
     entrance.check(ask)?;
+    if entrance
+        .listener(compiled)
+        .is_some_and(|it| it.mode != Mode::Http)
+    {
+        return stream::ask(compiled, &entrance, ask);
+    }
     let mut question = Question {
         compiled,
         entrance,
@@ -92,69 +98,13 @@ struct Question<'c, 'a> {
     stand_in: bool,
 }
 
-/// The head of the request.
-fn build(ask: &Ask) -> Result<Parts, &'static str> {
-    let mut parts = http::Request::new(()).into_parts().0;
-    parts.method =
-        Method::from_bytes(ask.method.as_bytes()).map_err(|_| "the method is no token")?;
-    if ask.target.contains('#') {
-        return Err("the request target has a fragment");
-    }
-    parts.uri = ask
-        .target
-        .parse()
-        .map_err(|_| "the request target is no URI")?;
-    let host = ask.host.iter().map(|host| (HOST.as_str(), host.as_str()));
-    let others = ask
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in host.chain(others) {
-        let name = HeaderName::try_from(name).map_err(|_| "a header's name is no token")?;
-        let value = HeaderValue::from_bytes(value.trim_matches([' ', '\t']).as_bytes());
-        let value = value.map_err(|_| "a header's value has a control character")?;
-        parts.headers.append(name, value);
-    }
-    if let Some(body) = &ask.body {
-        parts
-            .headers
-            .entry(CONTENT_LENGTH)
-            .or_insert(HeaderValue::from(body.len()));
-    }
-    Ok(parts)
-}
-
 impl<'c> Question<'c, '_> {
     fn arrival(&self) -> Arrival<'_> {
-        let everywhere = |it: &IpAddr| it.is_unspecified();
-        let bound = self.entrance.settings.addresses.first().copied();
-        let local = self.ask.local.or(bound.filter(|it| !everywhere(it)));
-        let peer = self
-            .ask
-            .peer
-            .or(self.lone_client())
-            .unwrap_or(LOOPBACK)
-            .to_canonical();
         Arrival {
             socket: self.entrance.id,
             tls: self.entrance.tls,
-            connection: Connection {
-                peer: SocketAddr::new(peer, CLIENT_PORT),
-                local: SocketAddr::new(local.unwrap_or(LOOPBACK), self.entrance.socket.port),
-                sni: self.entrance.sni.as_deref(),
-                tls: self.entrance.socket.tls.then_some(TlsVersion::Tls13),
-                identity: self.ask.identity.as_ref(),
-            },
+            connection: self.entrance.connection(self.compiled, self.ask),
         }
-    }
-
-    /// The client where no proxy stands before the gateway: it is the other end of the connection.
-    fn lone_client(&self) -> Option<IpAddr> {
-        let hops = self.entrance.socket.listeners.iter();
-        let mut hops = hops.filter_map(|id| self.compiled.snapshot.listener(*id));
-        self.ask
-            .client
-            .filter(|_| hops.all(|it| it.proxies.hops == 0))
     }
 
     /// Has as many proxies as the listener trusts tell who the client is.
@@ -314,22 +264,10 @@ impl<'c> Question<'c, '_> {
     }
 
     fn refused(&self, denial: Denial, trace: Trace, seen: Option<Seen>) -> Answer<'c> {
-        let body = denial.reason.body().into_owned();
-        let challenge = denial.challenge.as_deref();
-        let challenge = challenge.map(|it| ("www-authenticate".to_owned(), it.to_owned()));
-        let kind = ("content-type".to_owned(), "text/plain".to_owned());
-        let kind = Some(kind).filter(|_| !body.is_empty());
-        let body = match self.ask.method.as_str() {
-            "HEAD" => String::new(),
-            _ => body,
-        };
+        let route = denial.route.and_then(|id| self.compiled.snapshot.rule(id));
         Answer {
-            reply: Some(Reply {
-                status: denial.reason.status().as_u16(),
-                headers: challenge.into_iter().chain(kind).collect(),
-                body,
-            }),
-            route: denial.route.and_then(|id| self.compiled.snapshot.rule(id)),
+            reply: Some(reply::refusal(&denial, self.ask, route)),
+            route,
             reason: denial.reason,
             rule: denial.origin,
             detail: denial.detail,
@@ -353,6 +291,7 @@ impl<'c> Question<'c, '_> {
             port: self.entrance.socket.port,
             route: None,
             upstream: None,
+            passed_to: None,
             trace,
             seen,
             principals: principals.map(str::to_owned).collect(),
@@ -364,24 +303,3 @@ impl<'c> Question<'c, '_> {
         }
     }
 }
-
-/// The bounds that hold before anything is decided.
-fn within(parts: &Parts, limits: &Limits) -> Result<(), Denial> {
-    let fields = parts.headers.iter();
-    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    let target = parts.uri.path_and_query().map_or(0, |it| it.as_str().len());
-    let line = parts.method.as_str().len() + target + " HTTP/1.1\r\n ".len();
-    let bytes = (line + fields.sum::<usize>()) as u64;
-    let too_large = |detail| Err(Denial::because(Reason::HeadersTooLarge, detail));
-    if parts.headers.len() > limits.headers as usize {
-        return too_large("more headers than the listener's limit");
-    }
-    if bytes > u64::from(limits.header_bytes) {
-        return too_large("more bytes in the headers than the listener's limit");
-    }
-    Ok(())
-}
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Any; no policy reads it.
-const CLIENT_PORT: u16 = 49152;

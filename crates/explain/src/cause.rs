@@ -21,6 +21,7 @@ pub(crate) fn headline(answer: &Answer<'_>) -> String {
         Verdict::Forward => "allowed".to_owned(),
         Verdict::Redirect => "redirected".to_owned(),
         Verdict::Preflight => "answered by the CORS filter".to_owned(),
+        Verdict::Refuse if answer.passed_to.is_some() => "closed".to_owned(),
         Verdict::Refuse => format!("denied with {}", answer.status().unwrap_or_default()),
     }
 }
@@ -113,7 +114,8 @@ fn refused(snapshot: &Snapshot, answer: &Answer<'_>) -> String {
 
 fn no_route(answer: &Answer<'_>) -> String {
     let Some(seen) = &answer.seen else {
-        return "no route matches".to_owned();
+        let listener = answer.listener.map_or("", |it| &it.name);
+        return format!("no route of listener {listener} is for this connection");
     };
     let listener = answer.listener.map_or("", |it| &it.name);
     let (method, host) = (&seen.parts.method, &seen.prepared.host);

@@ -1,9 +1,12 @@
 //! Which socket and listener a request comes in by.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use countersign_config::compiled::{ClientMode, Compiled, SocketSettings};
+use countersign_core::connection::{Connection, TlsVersion};
 use countersign_core::host::{self, HostPattern};
 use countersign_core::id::{ListenerId, SocketId};
-use countersign_core::listener::Socket;
+use countersign_core::listener::{Listener, Mode, Socket};
 
 use crate::request::{Ask, Impossible};
 
@@ -114,7 +117,7 @@ fn listeners(compiled: &Compiled) -> String {
 /// As clients do: the host, unless it is an address (RFC 6066 section 3).
 fn server_name(ask: &Ask, host: &str) -> Option<Box<str>> {
     let told = ask.sni.as_deref().map(|sni| host::canonical(sni).into());
-    let address = host.parse::<std::net::IpAddr>().is_ok() || host.starts_with('[');
+    let address = host.parse::<IpAddr>().is_ok() || host.starts_with('[');
     told.or_else(|| (!host.is_empty() && !address).then(|| host.into()))
 }
 
@@ -149,7 +152,46 @@ pub fn socket<'c>(compiled: &'c Compiled, ask: &Ask) -> Result<&'c SocketSetting
     find(compiled, ask).map(|it| it.settings)
 }
 
-impl Entrance<'_> {
+impl<'c> Entrance<'c> {
+    /// The listener as far as it is known before a request: that of the handshake, or the first of the socket.
+    pub(crate) fn listener_id(&self) -> Option<ListenerId> {
+        self.tls.or_else(|| self.socket.listeners.first().copied())
+    }
+
+    /// See [`Entrance::listener_id`].
+    pub(crate) fn listener(&self, compiled: &'c Compiled) -> Option<&'c Listener> {
+        compiled.snapshot.listener(self.listener_id()?)
+    }
+
+    /// The connection that a request comes in on.
+    pub(crate) fn connection<'a>(&'a self, compiled: &Compiled, ask: &'a Ask) -> Connection<'a> {
+        let bound = self.settings.addresses.first().copied();
+        let local = ask.local.or(bound.filter(|it| !it.is_unspecified()));
+        let peer = ask
+            .peer
+            .or(self.lone_client(compiled, ask))
+            .unwrap_or(LOOPBACK);
+        let ends_here = |it: &Listener| it.mode != Mode::Passthrough;
+        let ends_here = self
+            .listener_id()
+            .and_then(|id| compiled.snapshot.listener(id))
+            .is_none_or(ends_here);
+        Connection {
+            peer: SocketAddr::new(peer.to_canonical(), CLIENT_PORT),
+            local: SocketAddr::new(local.unwrap_or(LOOPBACK), self.socket.port),
+            sni: self.sni.as_deref(),
+            tls: (self.socket.tls && ends_here).then_some(TlsVersion::Tls13),
+            identity: ask.identity.as_ref(),
+        }
+    }
+
+    /// The client where no proxy stands before the gateway: it is the other end of the connection.
+    fn lone_client(&self, compiled: &Compiled, ask: &Ask) -> Option<IpAddr> {
+        let hops = self.socket.listeners.iter();
+        let mut hops = hops.filter_map(|id| compiled.snapshot.listener(*id));
+        ask.client.filter(|_| hops.all(|it| it.proxies.hops == 0))
+    }
+
     /// Whether a client can be who it is said to be here.
     ///
     /// # Errors
@@ -179,3 +221,7 @@ impl Entrance<'_> {
         }
     }
 }
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Any; no policy reads it.
+const CLIENT_PORT: u16 = 49152;

@@ -69,9 +69,6 @@ impl Explanation<'_, '_> {
             })
         });
         let upstream = answer.upstream.as_ref().map(|it| {
-            let backend = |(name, weight): &(Option<Arc<str>>, u32)| {
-                json!({ "name": name.as_deref(), "weight": weight })
-            };
             let removed = it.removed.iter();
             json!({
                 "backends": it.backends.iter().map(backend).collect::<Vec<_>>(),
@@ -81,6 +78,9 @@ impl Explanation<'_, '_> {
                 "removed": removed.map(|(name, why)| json!({ "name": name, "why": why.why() })).collect::<Vec<_>>(),
             })
         });
+        let connection = answer.passed_to.as_ref().map(
+            |backends| json!({ "backends": backends.iter().map(backend).collect::<Vec<_>>() }),
+        );
         json!({
             "verdict": answer.verdict.name(),
             "allowed": answer.is_allowed(),
@@ -98,10 +98,15 @@ impl Explanation<'_, '_> {
             "client": answer.seen.as_ref().map(|it| it.client().to_string()),
             "answer": reply,
             "upstream": upstream,
+            "connection": connection,
             "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
             "hints": self.hints.iter().map(hint).collect::<Vec<_>>(),
         })
     }
+}
+
+fn backend((name, weight): &(Option<Arc<str>>, u32)) -> Value {
+    json!({ "name": name.as_deref(), "weight": weight })
 }
 
 fn pairs(headers: &[(String, String)], show: impl Fn(&str, &str) -> String) -> Vec<[String; 2]> {

@@ -13,12 +13,15 @@ mod cause;
 mod door;
 mod events;
 mod explanation;
+mod head;
 mod hints;
 mod keys;
 mod mask;
 mod place;
+mod reply;
 mod request;
 mod steps;
+mod stream;
 mod text;
 mod upstream;
 

@@ -78,7 +78,7 @@ fn reply(status: u16, headers: &HeaderMap) -> Reply {
     }
 }
 
-fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+pub(crate) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pairs = headers.iter();
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     pairs

@@ -113,6 +113,41 @@ fn a_token_is_verified_with_the_keys_in_the_configuration() {
     }
 }
 
+/// The form of an answer hangs on who asks: gRPC, a browser, HEAD.
+#[test]
+fn a_refusal_has_the_form_that_its_client_reads() {
+    let gateway = sample::gateway().replace(
+        "        value: /orders\n",
+        "        value: /orders\n    filters: [{type: CORS, cors: {allowOrigins: ['https://app.test']}}]\n",
+    );
+    let folder = Folder::new()
+        .file("shop/gateway.yaml", &gateway)
+        .file("shop/policy.yaml", &sample::policy());
+    let answer = |args: &[&str]| {
+        let ended = explain(&folder, &[&["--url", URL, "--json"], args].concat());
+        assert_eq!(ended.code, Some(4), "{}{}", ended.stdout, ended.stderr);
+        let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+        document["answer"].clone()
+    };
+    let grpc = answer(&["-X", "POST", "-H", "content-type: application/grpc+proto"]);
+    assert_eq!((&grpc["status"], &grpc["body"]), (&json!(200), &json!("")));
+    let headers = grpc["headers"].as_array().unwrap();
+    assert!(
+        headers.contains(&json!(["grpc-status", "16"])),
+        "{headers:?}"
+    );
+    assert!(
+        headers.contains(&json!(["grpc-message", "Jwt is missing"])),
+        "{headers:?}"
+    );
+    let browser = answer(&["-H", "origin: https://app.test"]);
+    let headers = browser["headers"].as_array().unwrap();
+    let shared = json!(["access-control-allow-origin", "https://app.test"]);
+    assert!(headers.contains(&shared), "{headers:?}");
+    let head = answer(&["-X", "HEAD"]);
+    assert_eq!((&head["status"], &head["body"]), (&json!(401), &json!("")));
+}
+
 #[test]
 fn keys_that_are_elsewhere_leave_it_open() {
     let policy = sample::policy();

@@ -58,10 +58,17 @@ impl Got {
             found.map(|(_, value)| value.clone())
         };
         let upstream = answer.upstream.as_ref();
-        let backends = upstream.map_or(&[][..], |it| &it.backends).iter();
+        let backends = upstream
+            .map(|it| &it.backends)
+            .or(answer.passed_to.as_ref());
+        let backends = backends.map_or(&[][..], |it| it).iter();
         let names = backends.filter_map(|(name, _)| Some(name.as_ref()?.to_string()));
         Self {
-            status: Some(reply.map_or(200, |reply| reply.status)),
+            // A connection has none.
+            status: answer
+                .passed_to
+                .is_none()
+                .then(|| reply.map_or(200, |reply| reply.status)),
             reason: Some(answer.reason.code().to_owned()),
             rule: Some(
                 answer

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::authz::{ExpressionRule, Join};
+use countersign_core::authz::{ExpressionRule, Join, RuleSet};
 use countersign_core::origin::Origin;
 use countersign_core::trace::{Event, Expressed};
 
@@ -50,7 +50,7 @@ fn expression(
 /// The rule that an expression is of.
 fn rule<'a>(scene: &Scene<'a>, origin: &Arc<Origin>) -> Option<&'a ExpressionRule> {
     let sets = scene.snapshot.rbacs.iter().flat_map(|it| &it.sets);
-    let mut rules = sets.flat_map(|set| set.rules());
+    let mut rules = sets.flat_map(RuleSet::rules);
     let has = |rule: &&Arc<ExpressionRule>| rule.expressions.iter().any(|it| it.origin == *origin);
     rules.find(has).map(|rule| &**rule)
 }
@@ -61,7 +61,7 @@ fn addresses(scene: &Scene<'_>, origin: &Arc<Origin>, listed: bool) -> Option<Hi
     let (peer, client) = (scene.prepared.peer, scene.prepared.client);
     let networks = &scene.snapshot.rbacs;
     let networks = networks.iter().flat_map(|it| &it.sets);
-    let rules = networks.flat_map(|set| set.rules());
+    let rules = networks.flat_map(RuleSet::rules);
     let mut lists = rules.flat_map(|rule| rule.allowed.iter().chain(&rule.blocked));
     let list = lists.find(|list| list.origin == *origin)?;
     let mut told = told.split(',').filter_map(|it| it.trim().parse().ok());

@@ -12,7 +12,6 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderName, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -46,7 +45,7 @@ pub(crate) fn refuse(
     }
     let text = denial.reason.body();
     let (status, text) = if exchange.asker.grpc {
-        grpc(denial.reason.status(), &text, &mut headers);
+        grpc(&denial.reason, &mut headers);
         (StatusCode::OK, "".into())
     } else {
         (denial.reason.status(), text)
@@ -161,27 +160,15 @@ fn ends_connection(reason: &Reason) -> bool {
     )
 }
 
-/// A trailers-only answer (gRPC over HTTP/2, "Responses"), with the status
-/// that gRPC gives to each of HTTP's.
-fn grpc(status: StatusCode, text: &str, headers: &mut HeaderMap) {
-    let code = match status.as_u16() {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502 | 503 | 504 => 14,
-        _ => 2,
-    };
+/// A trailers-only answer (gRPC over HTTP/2, "Responses").
+fn grpc(reason: &Reason, headers: &mut HeaderMap) {
+    let (code, message) = reason.grpc();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(
         HeaderName::from_static("grpc-status"),
-        HeaderValue::from(code),
+        HeaderValue::from(u16::from(code)),
     );
-    let message = utf8_percent_encode(text, NOT_IN_MESSAGE).to_string();
     if let (false, Ok(message)) = (message.is_empty(), HeaderValue::try_from(message)) {
         headers.insert(HeaderName::from_static("grpc-message"), message);
     }
 }
-
-/// `Percent-Encoded` of gRPC over HTTP/2: printable ASCII stays, but for `%`.
-const NOT_IN_MESSAGE: &AsciiSet = &CONTROLS.add(b'%');

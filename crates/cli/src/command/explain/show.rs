@@ -1,5 +1,7 @@
 //! An explanation for reading: the sentence, the tree, what client and backend get, hints.
 
+use std::sync::Arc;
+
 use countersign_core::origin::Origin;
 use countersign_explain::{Explanation, Mark, Upstream};
 
@@ -10,6 +12,11 @@ pub(super) fn human(it: &Explanation<'_, '_>, palette: Palette) -> String {
     let mut out = sentence(it, palette) + "\n\n";
     out += &tree(it, palette);
     out += &answer(it, palette);
+    let passed = it.answer.passed_to.as_ref();
+    if let Some(backends) = passed.filter(|it| !it.is_empty()) {
+        let title = palette.strong("the connection goes to");
+        out += &format!("{title} {}\n\n", shares(backends));
+    }
     if let Some(upstream) = &it.answer.upstream {
         out += &backend(it, upstream, palette);
     }
@@ -103,16 +110,12 @@ fn answer(it: &Explanation<'_, '_>, palette: Palette) -> String {
     out + "\n"
 }
 
-/// What the backend gets.
-fn backend(it: &Explanation<'_, '_>, upstream: &Upstream, palette: Palette) -> String {
-    let total: u64 = upstream
-        .backends
-        .iter()
-        .map(|(_, weight)| u64::from(*weight))
-        .sum();
-    let several = upstream.backends.len() > 1;
-    let names = upstream.backends.iter().map(|(name, weight)| {
-        let name = name.as_deref().map_or("no backend (500)", |it| it);
+/// Each backend with its share, where there are several.
+fn shares(backends: &[(Option<Arc<str>>, u32)]) -> String {
+    let total: u64 = backends.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let several = backends.len() > 1;
+    let names = backends.iter().map(|(name, weight)| {
+        let name = name.as_deref().map_or("no backend", |it| it);
         let share = if several {
             format!(" ({weight} of {total})")
         } else {
@@ -120,7 +123,12 @@ fn backend(it: &Explanation<'_, '_>, upstream: &Upstream, palette: Palette) -> S
         };
         visible(name) + &share
     });
-    let names = names.collect::<Vec<_>>().join(", or ");
+    names.collect::<Vec<_>>().join(", or ")
+}
+
+/// What the backend gets.
+fn backend(it: &Explanation<'_, '_>, upstream: &Upstream, palette: Palette) -> String {
+    let names = shares(&upstream.backends);
     let document = it.json();
     let made = document.get("upstream");
     let text = |name: &str| {

@@ -25,7 +25,11 @@ pub(super) fn run(suite: &Suite, case: &Case) -> Result<Outcome, Failure> {
             format!("undetermined: the keys of `{issuers}` are not known; give them under `keys`");
         return Ok(Outcome::new(case, Verdict::Failed).because(&why));
     }
-    let (differences, _) = compare(&case.expect, &Got::of(&answer));
+    let (differences, unknown) = compare(&case.expect, &Got::of(&answer));
+    if !unknown.is_empty() {
+        let why = format!("a connection that is passed on unread has no {}", unknown.join(", "));
+        return Ok(Outcome::new(case, Verdict::Failed).because(&why));
+    }
     let verdict = if differences.is_empty() {
         Verdict::Passed
     } else {
