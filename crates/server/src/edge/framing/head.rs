@@ -177,13 +177,14 @@ fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(fits)
 }
 
-/// What hyper takes for a target, which is more than a URI may have.
+/// What hyper takes for a target, which is more than a URI may have. A fragment, which it would leave out, is never sent
+/// (RFC 9112 section 3.2).
 fn is_target(text: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(byte);
     if text.starts_with(b"/") && text.iter().all(plain) {
         return true;
     }
-    let printable = |byte: &u8| *byte > b' ' && *byte != 0x7f;
+    let printable = |byte: &u8| *byte > b' ' && *byte != 0x7f && *byte != b'#';
     let parsed = || std::str::from_utf8(text).is_ok_and(|it| it.parse::<Uri>().is_ok());
     text.iter().all(printable) && parsed()
 }
