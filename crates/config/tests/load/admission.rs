@@ -364,8 +364,8 @@ fn values_of_sources() {
 fn values_of_operations() {
     refused(&[
         (
-            operation("ports: [443]"),
-            "wrong-type]: expected a string, found an integer",
+            operation("ports: [4.5]"),
+            "wrong-type]: expected a string, found a number",
         ),
         (
             operation("ports: ['65536']"),

@@ -421,6 +421,26 @@ fn custom() {
     }
 }
 
+/// A gateway whose policies name several providers asks none of them (Istio): what they match is refused.
+#[test]
+fn several_providers() {
+    let providers = mesh("extensionProviders: [{name: a}, {name: b}]");
+    let custom = |name: &str, provider: &str| {
+        let spec = format!("{{action: CUSTOM, provider: {{name: {provider}}}, rules: [{{}}]}}");
+        named(name, "default", "", &spec)
+    };
+    let with = |policies: &[String]| load_one(&(base() + &providers + &policies.concat()));
+    let loaded = with(&[custom("p", "a"), custom("q", "b")]);
+    let said = "warning[several-providers]: a gateway asks one provider, and its policies name `a` and `b`: none is asked, and what this policy matches is refused";
+    assert_eq!(told(&loaded), [said, said]);
+    let policies = policies(loaded.compiled.as_ref().expect("no error"));
+    assert!(policies.iter().all(|it| it.action == Action::Custom));
+
+    let one = with(&[custom("p", "a"), custom("q", "a")]);
+    let said = "error[unsupported-provider]: calling a provider is not supported yet: `a`";
+    assert_eq!(told(&one), [said, said]);
+}
+
 /// `spiffe://` or not is the same; trust domains stand for all of their aliases (decision T12).
 #[test]
 fn trust_domains_and_spiffe_names() {

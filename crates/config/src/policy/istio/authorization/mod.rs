@@ -5,6 +5,7 @@ mod callers;
 mod clause;
 mod condition;
 mod lint;
+mod providers;
 mod rule;
 mod spec;
 mod values;
@@ -103,6 +104,7 @@ pub(in crate::policy) fn attach(
             callers::report(policy, known, diags);
         }
     }
+    providers::report(&policies, &scene.gateways, mesh, diags);
     let mut attached = Authorizations::default();
     let mut known: HashMap<Vec<usize>, PolicySetId> = HashMap::new();
     for gateway in &scene.gateways {

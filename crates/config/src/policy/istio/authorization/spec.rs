@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_core::authz::{Action, Policy, Rule};
 
 use super::clause::Scope;
+use super::providers;
 use super::rule::rules;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
@@ -22,6 +23,8 @@ pub(super) struct Authorization<'a> {
     pub(super) policy: Policy,
     /// Where each of its rules stands.
     pub(super) spans: Vec<Span>,
+    /// Who is to be asked about what it matches.
+    pub(super) provider: Option<Spanned<Arc<str>>>,
 }
 
 const ACTIONS: &[(&str, Action)] = &[
@@ -46,6 +49,7 @@ pub(super) fn authorization<'a>(
             target: Some(Target::Namespace),
             action: Action::Allow,
             rules: Vec::new(),
+            provider: None,
         },
     };
     fields.finish();
@@ -54,6 +58,7 @@ pub(super) fn authorization<'a>(
         object,
         target: spec.target?,
         spans,
+        provider: spec.provider.filter(|_| !dry_run),
         policy: Policy {
             origin: Arc::new(object.origin.clone()),
             action: spec.action,
@@ -67,6 +72,7 @@ struct Spec {
     target: Option<Target>,
     action: Action,
     rules: Vec<Spanned<Rule>>,
+    provider: Option<Spanned<Arc<str>>>,
 }
 
 fn spec(
@@ -82,7 +88,7 @@ fn spec(
     let action = fields.optional("action", choice(ACTIONS));
     let refused = written && action.is_none();
     let action = action.unwrap_or(Action::Allow);
-    provider(&mut fields, action, refused, mesh, dry_run);
+    let provider = provider(&mut fields, action, refused, mesh, dry_run);
     let scope = Scope {
         namespace: &object.namespace,
         action,
@@ -98,6 +104,7 @@ fn spec(
         target,
         action,
         rules: rules.unwrap_or_default(),
+        provider,
     })
 }
 
@@ -114,69 +121,41 @@ fn without_rules(action: Action, at: Span, diags: &mut Diagnostics) {
     }
 }
 
-/// Who decides about what a CUSTOM policy matches. Nobody is asked here yet; where nobody knows the one that is named,
-/// what matches is refused, as Istio does.
+/// Who decides about what a CUSTOM policy matches. Where nobody knows the one that is named, what matches is refused, as
+/// Istio does.
 fn provider(
     fields: &mut Fields<'_, '_>,
     action: Action,
     refused: bool,
     mesh: &Mesh,
     dry_run: bool,
-) {
+) -> Option<Spanned<Arc<str>>> {
     let named = fields.has("provider");
     let provider = fields.optional("provider", |node, diags| {
         let mut fields = Fields::of(node, "AuthorizationPolicy.spec.provider", diags)?;
         fields.required("name", spanned(string))
     });
     let key = fields.key("provider").unwrap_or(fields.span());
-    let told = match (action, provider) {
-        (Action::Custom, Some(name)) => unasked(&name, mesh, dry_run),
-        (Action::Custom, None) if named => return,
+    let told = match (action, &provider) {
+        (Action::Custom, Some(name)) => providers::unasked(name, mesh, dry_run),
+        (Action::Custom, None) if named => None,
         (Action::Custom, None) => {
             let message = "`action: CUSTOM` needs a provider that decides";
             let error = Diagnostic::error("missing-field", message).at(key);
-            error.help("add `provider:` with a `name:` of MeshConfig's `extensionProviders`")
+            let help = "add `provider:` with a `name:` of MeshConfig's `extensionProviders`";
+            Some(error.help(help))
         }
         _ if named && !refused => {
             let message = format!("`provider` has no meaning with `action: {action}`");
             let error = Diagnostic::error("one-of", message).at(key);
-            error.help("remove it, or write `action: CUSTOM`")
+            Some(error.help("remove it, or write `action: CUSTOM`"))
         }
-        _ => return,
+        _ => None,
     };
-    fields.diags().push(told);
-}
-
-fn unasked(name: &Spanned<Arc<str>>, mesh: &Mesh, dry_run: bool) -> Diagnostic {
-    let known = mesh.providers.contains(&name.value);
-    let name_quoted = quoted(name);
-    let told = match (known, dry_run) {
-        (true, false) => {
-            let message = format!("calling a provider is not supported yet: {name_quoted}");
-            let error = Diagnostic::error("unsupported-provider", message);
-            error.help(
-                "remove the policy, or write what the provider decides as DENY and ALLOW policies",
-            )
-        }
-        (true, true) => {
-            let message = format!("{name_quoted} is not asked: it is only recorded what matches");
-            let warning = Diagnostic::warning("provider-not-asked", message);
-            warning.help("nothing, if a record is all that is wanted")
-        }
-        (false, _) => {
-            let what = if dry_run {
-                "would be refused"
-            } else {
-                "is refused"
-            };
-            let message = format!(
-                "nobody knows the provider {name_quoted}: every request that this policy matches {what}"
-            );
-            let warning = Diagnostic::warning("unknown-provider", message);
-            warning.help("name one of MeshConfig's `extensionProviders`, or write a DENY policy if that is meant")
-        }
-    };
-    told.at(name.span)
+    if let Some(told) = told {
+        fields.diags().push(told);
+    }
+    provider.filter(|_| action == Action::Custom)
 }
 
 const DRY_RUN: &str = "istio.io/dry-run";

@@ -9,10 +9,10 @@ use ipnet::IpNet;
 
 use super::attribute::Attribute;
 use super::lint;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::policy::trust::TrustDomains;
 use crate::read::{invalid, list, string, string_of};
-use crate::yaml::Node;
+use crate::yaml::{Node, Typed, Value};
 
 /// Texts with a wildcard at one end.
 pub(super) fn texts(
@@ -176,14 +176,26 @@ pub(super) fn network(node: &Node, diags: &mut Diagnostics) -> Option<IpNet> {
     Some(network.trunc())
 }
 
-/// A port in decimal digits. In these policies it is a text.
+/// A port in decimal digits. In these policies it is a text; a number means the same, but a cluster does not take it.
 pub(super) fn port(node: &Node, diags: &mut Diagnostics) -> Option<u16> {
-    let value = string(node, diags)?;
+    let number = match &node.value {
+        Value::Scalar(it) if matches!(it.typed(), Typed::Int(_)) => Some(Arc::clone(&it.text)),
+        _ => None,
+    };
+    let unquoted = number.is_some();
+    let value = number.or_else(|| string(node, diags))?;
     let digits = value.bytes().all(|it| it.is_ascii_digit());
     let port = value.parse().ok().filter(|_| digits);
     if port.is_none() {
         let help = "write one of the Gateway's ports, such as `\"443\"`";
         invalid(node, "is not a port", help, diags);
+    } else if unquoted {
+        let message = format!(
+            "{} is a number, which Kubernetes refuses here",
+            quoted(&value)
+        );
+        let warning = Diagnostic::warning("unquoted-port", message).at(node.span);
+        diags.push(warning.help("put it in quotes"));
     }
     port
 }
