@@ -16,6 +16,6 @@ pub mod traces;
 pub mod watch;
 
 pub use keys::KeyState;
-pub use metrics::{Counter, Labels, Metrics, OpenConnection, Shard};
+pub use metrics::{Counter, Labels, Metrics, OpenConnection, Shard, Verdict};
 pub use running::{Handle, ProviderKeys, Running};
 pub use traces::Tracer;

@@ -70,7 +70,8 @@ impl<'r> Progress<'r> {
         &self.remarks
     }
 
-    pub(super) fn into_remarks(self) -> Remarks {
+    /// The same, at the end.
+    pub fn into_remarks(self) -> Remarks {
         self.remarks
     }
 

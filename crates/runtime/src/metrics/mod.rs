@@ -4,6 +4,7 @@
 //! the configuration and from closed lists; a shard that has seen too many of them counts further ones as `_other`.
 
 mod counter;
+mod policies;
 mod render;
 mod shard;
 
@@ -14,6 +15,7 @@ use countersign_core::UnixTime;
 use tokio::time::Instant;
 
 pub use counter::Counter;
+pub use policies::Verdict;
 pub use shard::{Labels, OpenConnection, Shard};
 
 /// Everything that is counted.
@@ -62,7 +64,9 @@ impl Metrics {
     pub fn render(&self) -> String {
         let shards: Vec<Arc<Shard>> = lock(&self.shards).values().cloned().collect();
         let mut out = String::new();
-        render::requests(&mut out, &shard::Totals::over(&shards));
+        let totals = shard::Totals::over(&shards);
+        render::requests(&mut out, &totals);
+        render::policies(&mut out, &totals.policies);
         render::control(&mut out, &lock(&self.control), Instant::now());
         render::counters(&mut out, &lock(&self.counters));
         out

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use tokio::time::Instant;
 
+use super::policies::{Sums, Verdict};
 use super::shard::{BOUNDS, Series, Totals};
 use super::{Control, counter};
 
@@ -49,6 +50,48 @@ pub(super) fn requests(out: &mut String, totals: &Totals) {
             &labels(&[("listener", listener)]),
             *open,
         );
+    }
+}
+
+/// What policies refused, would have refused, and noted.
+pub(super) fn policies(out: &mut String, sums: &Sums) {
+    let families = [
+        (
+            "countersign_policy_denials_total",
+            "Refusals, by the rule that caused them.",
+        ),
+        (
+            "countersign_dry_run_total",
+            "What policies under trial would have done, by rule.",
+        ),
+        (
+            "countersign_audit_total",
+            "Requests that AUDIT policies noted, by rule.",
+        ),
+    ];
+    for (name, help) in families {
+        family(out, name, "counter", help);
+        for ((verdict, rule), count) in &sums.0 {
+            let (of, more) = match verdict {
+                Verdict::Denied(reason) => (
+                    "countersign_policy_denials_total",
+                    Some(("reason", *reason)),
+                ),
+                Verdict::Trial(outcome) => {
+                    ("countersign_dry_run_total", Some(("outcome", *outcome)))
+                }
+                Verdict::Audited => ("countersign_audit_total", None),
+            };
+            if of == name {
+                let named = [
+                    ("kind", rule.kind),
+                    ("policy", &rule.policy),
+                    ("rule", &rule.rule),
+                ];
+                let pairs: Vec<(&str, &str)> = named.into_iter().chain(more).collect();
+                line(out, name, &labels(&pairs), *count);
+            }
+        }
     }
 }
 

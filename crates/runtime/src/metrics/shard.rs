@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use countersign_core::Origin;
+
 use super::lock;
+use super::policies::{Policies, Sums, Verdict};
 
 /// The numbers of one worker.
 #[derive(Default)]
@@ -18,6 +21,7 @@ struct Inner {
     /// Number of routes in `requests`.
     routes: usize,
     connections: Map<i64>,
+    policies: Policies,
 }
 
 type Map<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
@@ -78,6 +82,11 @@ impl Shard {
         if let Some(bucket) = series.buckets.get_mut(bucket) {
             *bucket += 1;
         }
+    }
+
+    /// Counts what a rule had to say.
+    pub fn judge(&self, rule: &Arc<Origin>, verdict: Verdict) {
+        lock(&self.inner).policies.count(rule, verdict);
     }
 
     /// Counts a connection as open until the value returned is dropped.
@@ -148,6 +157,7 @@ impl Drop for OpenConnection {
 pub(super) struct Totals {
     pub(super) requests: BTreeMap<(Arc<str>, Arc<str>), Series>,
     pub(super) connections: BTreeMap<Arc<str>, i64>,
+    pub(super) policies: Sums,
 }
 
 impl Totals {
@@ -164,6 +174,7 @@ impl Totals {
                         .add(series);
                 }
             }
+            totals.policies.add(&inner.policies);
             for (listener, open) in &inner.connections {
                 *totals.connections.entry(listener.clone()).or_default() += open;
             }

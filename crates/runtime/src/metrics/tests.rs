@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use countersign_core::authz::Remarked;
+use countersign_core::{Origin, Reason};
+
 use super::*;
 
 fn name(text: &str) -> Arc<str> {
@@ -23,6 +26,81 @@ fn family(metrics: &Metrics, name: &str) -> Vec<String> {
         .filter(|line| line.starts_with(name))
         .map(str::to_owned)
         .collect()
+}
+
+#[test]
+fn rules_are_counted_by_what_they_say() {
+    let metrics = Metrics::new();
+    let (one, two) = (metrics.shard(0), metrics.shard(1));
+    let rule = |part: &str, line| {
+        Arc::new(Origin {
+            kind: "AuthorizationPolicy",
+            namespace: name("shop"),
+            name: name("web"),
+            part: name(part),
+            file: name("policy.yaml"),
+            line,
+        })
+    };
+    let denied = Verdict::of_denial(&Reason::PolicyDenied).unwrap();
+    one.judge(&rule("rules[0]", 7), denied);
+    // Moved in its file by a reload.
+    two.judge(&rule("rules[0]", 9), denied);
+    two.judge(
+        &rule("", 1),
+        Verdict::of_denial(&Reason::PolicyNotAllowed).unwrap(),
+    );
+    two.judge(
+        &rule("rules[1]", 8),
+        Verdict::of_remark(Remarked::WouldDeny),
+    );
+    two.judge(&rule("rules[2]", 9), Verdict::of_remark(Remarked::Audited));
+    assert_eq!(Verdict::of_denial(&Reason::TokenMissing), None);
+    let web = r#"kind="AuthorizationPolicy",policy="shop/web""#;
+    assert_eq!(
+        family(&metrics, "countersign_policy_denials_total"),
+        [
+            format!(
+                r#"countersign_policy_denials_total{{{web},rule="rules[0]",reason="policy_denied"}} 2"#
+            ),
+            format!(
+                r#"countersign_policy_denials_total{{{web},rule="",reason="policy_not_allowed"}} 1"#
+            ),
+        ]
+    );
+    assert_eq!(
+        family(&metrics, "countersign_dry_run_total"),
+        [format!(
+            r#"countersign_dry_run_total{{{web},rule="rules[1]",outcome="would_deny"}} 1"#
+        )]
+    );
+    assert_eq!(
+        family(&metrics, "countersign_audit_total"),
+        [format!(
+            r#"countersign_audit_total{{{web},rule="rules[2]"}} 1"#
+        )]
+    );
+}
+
+#[test]
+fn rules_beyond_a_bound_are_counted_together() {
+    let metrics = Metrics::new();
+    let shard = metrics.shard(0);
+    for number in 0..10_003 {
+        let rule = Origin {
+            kind: "AuthorizationPolicy",
+            namespace: name("shop"),
+            name: name(&number.to_string()),
+            part: name(""),
+            file: name("policy.yaml"),
+            line: 1,
+        };
+        shard.judge(&Arc::new(rule), Verdict::Audited);
+    }
+    let lines = family(&metrics, "countersign_audit_total");
+    assert_eq!(lines.len(), 10_001);
+    let other = r#"countersign_audit_total{kind="_other",policy="_other",rule="_other"} 3"#;
+    assert!(lines.iter().any(|line| line == other));
 }
 
 #[test]
@@ -155,6 +233,9 @@ fn each_family_is_described_once() {
             "countersign_requests_total counter",
             "countersign_request_seconds histogram",
             "countersign_connections gauge",
+            "countersign_policy_denials_total counter",
+            "countersign_dry_run_total counter",
+            "countersign_audit_total counter",
             "countersign_jwks_age_seconds gauge",
             "countersign_jwks_fetch_total counter",
             "countersign_reload_total counter",

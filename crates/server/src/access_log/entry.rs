@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use countersign_config::compiled::AccessLog;
+use countersign_core::authz::{Remark, Remarked};
 use countersign_core::origin::Origin;
 
 use super::time::{Stamp, decimal};
@@ -29,6 +30,8 @@ pub(crate) struct Entry<'a> {
     /// The rule that refused it.
     pub(crate) rule: Option<&'a Origin>,
     pub(crate) detail: &'a str,
+    /// What policies under trial and audits said.
+    pub(crate) remarks: &'a [Remark],
     /// Whose token it brought.
     pub(crate) provider: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
@@ -86,6 +89,13 @@ impl Entry<'_> {
             line.text("rule", &rule.to_string());
         }
         line.some("detail", Some(self.detail).filter(|text| !text.is_empty()));
+        if !self.remarks.is_empty() {
+            let trial = |it: &Remark| (it.outcome != Remarked::Audited).then(|| told(it));
+            line.some("dry_run", listed(self.remarks, trial).as_deref());
+            let audit =
+                |it: &Remark| (it.outcome == Remarked::Audited).then(|| it.origin.to_string());
+            line.some("audit", listed(self.remarks, audit).as_deref());
+        }
         line.some("provider", self.provider);
         line.some("subject", self.subject);
         line.some(
@@ -107,6 +117,28 @@ impl Entry<'_> {
         line.some("decision", self.decision);
     }
 }
+
+/// The first few of those remarks that `f` has words for.
+fn listed(remarks: &[Remark], f: impl Fn(&Remark) -> Option<String>) -> Option<String> {
+    let mut words = remarks.iter().filter_map(f);
+    let mut list = words
+        .by_ref()
+        .take(MOST_REMARKS)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let more = words.count();
+    if more > 0 {
+        list.push_str(&format!("; and {more} more"));
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+fn told(remark: &Remark) -> String {
+    format!("{} {}", remark.outcome.code(), remark.origin)
+}
+
+/// Remarks that a line repeats.
+const MOST_REMARKS: usize = 8;
 
 struct Line<'o> {
     json: bool,

@@ -1,9 +1,11 @@
 //! Lines as people and machines read them.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, UNIX_EPOCH};
 
+use countersign_core::authz::{Action, Remark, Remarked};
 use countersign_core::origin::Origin;
 
 use countersign_runtime::Counter;
@@ -22,6 +24,7 @@ fn entry() -> Entry<'static> {
         cut: None,
         rule: None,
         detail: "",
+        remarks: &[],
         provider: Some("idp"),
         subject: Some("alice"),
         client: "192.0.2.1".parse().unwrap(),
@@ -53,6 +56,41 @@ fn a_line_of_text() {
          backend=shop/cart:80 upstream=10.0.0.1:8080 duration_ms=1.234 upstream_ms=0.900 \
          bytes_in=0 bytes_out=12 protocol=HTTP/1.1 request_id=r-1\n"
     );
+}
+
+#[test]
+fn remarks_of_policies() {
+    let remark = |outcome, part: &str| Remark {
+        action: Action::Deny,
+        outcome,
+        origin: Arc::new(Origin {
+            kind: "AuthorizationPolicy",
+            namespace: "shop".into(),
+            name: "web".into(),
+            part: part.into(),
+            file: "policy.yaml".into(),
+            line: 3,
+        }),
+    };
+    let mut remarks = vec![
+        remark(Remarked::WouldDeny, "rules[0]"),
+        remark(Remarked::Audited, "rules[1]"),
+        remark(Remarked::WouldAllow, "rules[2]"),
+    ];
+    let text = |remarks: &[Remark]| {
+        let entry = Entry { remarks, ..entry() };
+        line(AccessLog::Text, &entry)
+    };
+    let web = |part| format!("AuthorizationPolicy shop/web rules[{part}] (policy.yaml:3)");
+    let wanted = format!(
+        " dry_run=\"would_deny {}; would_allow {}\" audit=\"{}\" ",
+        web(0),
+        web(2),
+        web(1)
+    );
+    assert!(text(&remarks).contains(&wanted), "{}", text(&remarks));
+    remarks.extend((0..9).map(|_| remark(Remarked::Audited, "rules[1]")));
+    assert!(text(&remarks).contains("; and 2 more\" provider="));
 }
 
 #[test]

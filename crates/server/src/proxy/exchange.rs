@@ -9,14 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use countersign_config::compiled::{AccessLog, SocketSettings};
 use countersign_core::authn::Accepted;
+use countersign_core::authz::Remarks;
 use countersign_core::id::{BackendId, ListenerId, ProviderId, RuleId};
 use countersign_core::listener::Listener;
 use countersign_core::origin::Origin;
 use countersign_core::route::RouteRule;
 use countersign_core::{Denial, Prepared, Reason};
 use countersign_jose::{Claims, Verified};
-use countersign_runtime::Labels;
 use countersign_runtime::traces::TRACEPARENT;
+use countersign_runtime::{Labels, Verdict};
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
@@ -74,6 +75,7 @@ struct Outcome {
     reason: Option<Reason>,
     rule: Option<Arc<Origin>>,
     detail: Box<str>,
+    remarks: Remarks,
     cut: Option<Cut>,
     complete: bool,
 }
@@ -199,6 +201,11 @@ impl Exchange {
         self.outcome.detail.clone_from(&denial.detail);
     }
 
+    /// What policies said that do not decide.
+    pub(crate) fn remarked(&mut self, remarks: Remarks) {
+        self.outcome.remarks = remarks;
+    }
+
     /// Tells the client which decision fell, where its listener says so. What a backend says in that header goes.
     pub(crate) fn tell(&mut self, headers: &mut HeaderMap) {
         let debug = self.settings().and_then(|it| it.debug_header.clone());
@@ -279,6 +286,7 @@ impl Exchange {
             cut: self.outcome.cut.map(Cut::code),
             rule: self.outcome.rule.as_deref(),
             detail: &self.outcome.detail,
+            remarks: &self.outcome.remarks,
             provider: caller
                 .and_then(|(id, _)| snapshot.provider(*id))
                 .map(|it| &*it.name),
@@ -307,6 +315,18 @@ impl Exchange {
         }
     }
 
+    /// Counts what policies said.
+    fn judge(&self, reason: &Reason) {
+        let Outcome { rule, remarks, .. } = &self.outcome;
+        if let (Some(rule), Some(verdict)) = (rule, Verdict::of_denial(reason)) {
+            self.context.shard.judge(rule, verdict);
+        }
+        for it in remarks {
+            let verdict = Verdict::of_remark(it.outcome);
+            self.context.shard.judge(&it.origin, verdict);
+        }
+    }
+
     fn rule(&self) -> Option<&RouteRule> {
         self.view.snapshot().rule(self.rule?)
     }
@@ -331,6 +351,7 @@ impl Drop for Exchange {
             reason: reason.code(),
         };
         self.context.shard.count(&labels, took);
+        self.judge(reason);
         self.log(status, reason, took);
     }
 }

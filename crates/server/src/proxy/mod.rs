@@ -140,10 +140,13 @@ async fn admit<'v>(
                         known.remember(it.provider, it.generation, token, &it.claims);
                     }
                 }
-                drop(progress);
+                exchange.remarked(progress.into_remarks());
                 return Ok((prepared, grant));
             }
-            Outcome::Deny(denial) => return Err(denial),
+            Outcome::Deny(denial) => {
+                exchange.remarked(progress.into_remarks());
+                return Err(denial);
+            }
             Outcome::Need(need) => {
                 Box::pin(context.handle.satisfy(&view.running, need)).await;
                 // A decision ends under the configuration that it began under;

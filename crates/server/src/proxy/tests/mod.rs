@@ -6,6 +6,7 @@ mod faults;
 mod http2;
 mod mirrors;
 mod plain;
+mod policies;
 mod refusals;
 mod scene;
 mod silence;

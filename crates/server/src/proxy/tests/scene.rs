@@ -428,7 +428,7 @@ fn settings() -> SocketSettings {
     }
 }
 
-fn origin(kind: &'static str, name: &str) -> Arc<Origin> {
+pub(super) fn origin(kind: &'static str, name: &str) -> Arc<Origin> {
     Arc::new(Origin {
         kind,
         namespace: "test".into(),
