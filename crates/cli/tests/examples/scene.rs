@@ -1,13 +1,13 @@
 //! One variant of the example with an upstream behind it.
 
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 
 use countersign_testkit::client::{Request, Response};
 use countersign_testkit::gateway::{Ended, Gateway, Setup};
 use countersign_testkit::port;
 use countersign_testkit::upstream::Upstream;
+
+use crate::place::{self, once};
 
 /// A gateway that runs.
 pub(crate) struct Scene {
@@ -69,19 +69,7 @@ impl Scene {
 
 /// A file of the example; `None`, and a line that says so, where it is not there.
 pub(crate) fn read(name: &str) -> Option<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/examples/kgateway")
-        .join(name);
-    let text = std::fs::read_to_string(&path).ok();
-    if text.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{} is missing",
-            path.display()
-        );
-        let _shown = writeln!(std::io::stderr(), "skipped: no {}", path.display());
-    }
-    text
+    place::read(&format!("kgateway/{name}"))
 }
 
 /// The token that the document hands out.
@@ -102,10 +90,4 @@ fn setup(extension: &str, port: u16, upstream: u16) -> Option<Setup> {
             .file("policy.yaml", &read("policy.yaml")?)
             .file("extension.yaml", extension),
     )
-}
-
-/// Replaces the one place where `from` stands.
-fn once(text: &str, from: &str, to: &str) -> String {
-    assert_eq!(text.matches(from).count(), 1, "{from} in\n{text}");
-    text.replace(from, to)
 }

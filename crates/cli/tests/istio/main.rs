@@ -1,106 +1,88 @@
-//! Decisions recorded from a real Envoy, replayed through the running gateway.
+//! Decisions recorded from a real Envoy, put to the library, to `countersign test` and to the running gateway.
 //!
-//! Every case must agree in status, body, challenge, path and upstream headers,
-//! or stand by its id in `docs/differences.md` with the decision that it follows.
+//! Every case that needs no external authorizer must agree at each door in status, body, challenge, path and upstream
+//! headers, or stand by its id in `docs/differences.md` with the decision that it follows.
 
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "whatever goes wrong here must fail the test"
 )]
 
-mod scene;
+mod certificates;
+mod differences;
+mod group;
+mod keys;
+mod library;
+mod running;
+mod suite;
+mod tally;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use countersign_config::diagnostic::Style;
 
-use countersign_testkit::agreement::Level;
-use countersign_testkit::corpus::{self, Istio};
+use tally::Tally;
 
-use scene::Scene;
+/// What is told of a group that Istio's admission refuses.
+const REFUSED: &str = "missing-field";
 
-/// Kinds that the gateway does not enforce yet: their cases belong to a later suite.
-fn is_about_tokens(case: &Istio) -> bool {
-    !case.policy_yaml.contains("AuthorizationPolicy")
+#[test]
+fn through_the_library() {
+    let groups = group::all();
+    if groups.is_empty() {
+        return;
+    }
+    let mut tally = Tally::new("library");
+    for group in &groups {
+        let loaded = library::loaded(group);
+        if group.is_invalid() {
+            let codes: Vec<&str> = loaded.diagnostics.iter().map(|it| it.code).collect();
+            assert_eq!(codes, [REFUSED], "{}", group.name);
+        }
+        let told = || loaded.diagnostics.render(&loaded.files, Style::Plain);
+        match &loaded.compiled {
+            Some(compiled) => tally.group(group, |case| library::ask(compiled, case)),
+            None => tally.refused(group, &told()),
+        }
+    }
+    tally.finish();
 }
 
 #[test]
-fn recorded_decisions_about_tokens() {
-    let mut cases = corpus::cases::<Istio>("istio/cases.jsonl");
-    cases.extend(corpus::cases::<Istio>("istio/istio-expectations.jsonl"));
-    let all = cases.len();
-    if all == 0 {
+fn through_countersign_test() {
+    let groups = group::all();
+    if groups.is_empty() {
         return;
     }
-    cases.retain(is_about_tokens);
-    let mut groups: BTreeMap<String, Vec<Istio>> = BTreeMap::new();
-    for case in cases {
-        groups.entry(case.group.clone()).or_default().push(case);
+    let mut tally = Tally::new("countersign test");
+    let told = suite::run(&groups);
+    for group in &groups {
+        if told.is_broken(group) {
+            tally.refused(group, &told.stderr);
+        } else {
+            tally.group(group, |case| told.ask(case));
+        }
     }
-    let known = Differences::read();
-    let (mut agree, mut differ, mut failed) = (0, Vec::new(), Vec::new());
-    for (group, cases) in &groups {
-        let scene = Scene::start(&cases[0]);
-        for case in cases {
-            let level = if case.mesh.get("remoteJwks").is_some() {
-                Level::Status
-            } else {
-                Level::Full
-            };
-            match scene.ask(case, level) {
-                None => agree += 1,
-                Some(_) if known.lists(&case.id) => differ.push(case.id.clone()),
-                Some(why) => failed.push(format!("{}: {why}", case.id)),
+    tally.finish();
+}
+
+#[test]
+fn through_the_running_gateway() {
+    let groups = group::all();
+    if groups.is_empty() {
+        return;
+    }
+    let mut tally = Tally::new("running gateway");
+    let world = running::World::new();
+    for group in &groups {
+        match world.start(group) {
+            Ok(scene) => tally.group(group, |case| scene.ask(case)),
+            Err(ended) => {
+                assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+                tally.refused(group, &ended.stderr);
             }
         }
-        println!("{group}: {} cases", cases.len());
     }
-    println!(
-        "{agree} agree, {} differ as docs/differences.md says, {} fail; {} cases about authorization are not replayed",
-        differ.len(),
-        failed.len(),
-        all - agree - differ.len() - failed.len()
-    );
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
-    let stale = known.unused(&differ);
-    assert!(
-        stale.is_empty(),
-        "listed as different, but they agree: {stale:?}"
-    );
-}
-
-/// The table under "Recorded cases" in `docs/differences.md`: rows `| `id` | … | T4 |`.
-struct Differences {
-    ids: Vec<String>,
-}
-
-impl Differences {
-    fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/differences.md");
-        let text = fs::read_to_string(path).expect("docs/differences.md");
-        let (_, text) = text
-            .split_once("\n## Recorded cases\n")
-            .expect("its section");
-        let rows = text.lines().filter(|line| line.starts_with("| `"));
-        let ids = rows.filter_map(|row| {
-            let id = row.split('`').nth(1)?;
-            let decision = row.trim_end_matches([' ', '|']).rsplit('|').next()?.trim();
-            let (kind, number) = decision.split_at_checked(1)?;
-            let cites =
-                matches!(kind, "T" | "P") && number.chars().all(|it| it.is_ascii_alphanumeric());
-            assert!(cites, "{id} cites no decision: {decision}");
-            Some(id.to_owned())
-        });
-        Self { ids: ids.collect() }
-    }
-
-    fn lists(&self, id: &str) -> bool {
-        self.ids.iter().any(|it| it == id)
-    }
-
-    fn unused(&self, seen: &[String]) -> Vec<&String> {
-        self.ids.iter().filter(|id| !seen.contains(id)).collect()
-    }
+    tally.finish();
 }
