@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostics;
 use crate::gateway::Gateways;
 use crate::object::Objects;
 use crate::policy::{self, KeyBackend, KeyServer, Scene};
-use crate::refs::{BackendRef, Backends, Referrer, Refs};
+use crate::refs::{BackendRef, Backends, Referrer, Refs, Speaks};
 use crate::routes::Routes;
 use crate::source::{Files, Text};
 use crate::yaml::Environment;
@@ -60,6 +60,8 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
     });
     let protected = protected.collect();
     let bound = gateways.compile(&policies, routed.entries, &routed.written, diags);
+    let mut sets = std::mem::take(&mut policies.sets);
+    sets.extend(bound.sets);
     Compiled {
         snapshot: Snapshot {
             sockets: bound.sockets,
@@ -68,7 +70,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
             backends: backends.into_list(),
             providers: std::mem::take(&mut policies.providers).into(),
             requirements: std::mem::take(&mut policies.requirements).into(),
-            policies: std::mem::take(&mut policies.sets).into(),
+            policies: sets.into(),
             rbacs: policies.take_rbacs().into(),
         },
         sockets: bound.settings,
@@ -92,7 +94,9 @@ fn key_backend(refs: &Refs<'_>, wanted: &KeyBackend<'_>) -> Result<KeyServer, St
         kind: wanted.from.kind.name(),
         namespace: &wanted.from.namespace,
     };
-    let backend = refs.backend(&reference, from).map_err(|it| it.why)?;
+    let backend = refs
+        .backend(&reference, from, Speaks::Http)
+        .map_err(|it| it.why)?;
     let endpoint = backend.endpoints.into_iter().next();
     let endpoint = endpoint.ok_or_else(|| format!("{} has no endpoints", backend.name))?;
     Ok(KeyServer {

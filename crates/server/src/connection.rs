@@ -42,6 +42,8 @@ pub struct Connection {
     bound: SocketAddr,
     /// Name of the listener that the handshake chose.
     listener: Option<Arc<str>>,
+    /// Its TLS goes on to the backend.
+    passes: bool,
     /// What the client's certificate was checked by.
     clients: Option<Arc<ClientValidation>>,
     place: Cell<Option<Place>>,
@@ -63,6 +65,7 @@ pub(crate) struct Inbound {
     pub(crate) http2: bool,
     pub(crate) sni: Option<Box<str>>,
     pub(crate) listener: Option<Arc<str>>,
+    pub(crate) passes: bool,
     pub(crate) drain: Duration,
 }
 
@@ -85,6 +88,7 @@ impl Connection {
             http2,
             sni,
             listener,
+            passes,
             drain,
         } = inbound;
         Connection {
@@ -96,6 +100,7 @@ impl Connection {
             sni,
             bound,
             listener,
+            passes,
             clients,
             place: Cell::new(None),
             drain,
@@ -137,6 +142,11 @@ impl Connection {
         let (socket, listener) = self.find(running)?;
         let snapshot = &running.compiled.snapshot;
         listener.or_else(|| snapshot.socket(socket)?.listeners.last().copied())
+    }
+
+    /// Whether its TLS goes on to the backend.
+    pub(crate) fn passes(&self) -> bool {
+        self.passes
     }
 
     /// Whether it is being closed: it gets no further requests, and what runs
@@ -205,9 +215,9 @@ impl Connection {
         let snapshot = &running.compiled.snapshot;
         let socket = snapshot
             .socket(id)
-            .filter(|socket| socket.tls == self.tls.is_some())?;
+            .filter(|socket| socket.tls == (self.passes || self.tls.is_some()))?;
         let settings = running.compiled.sockets.get(id.0 as usize)?;
-        if settings.clients != self.clients {
+        if !self.passes && settings.clients != self.clients {
             return None;
         }
         let Some(name) = &self.listener else {

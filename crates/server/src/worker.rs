@@ -13,6 +13,7 @@ use tokio::task::spawn_local;
 use crate::access_log::{Lines, Sink};
 use crate::connection::Connection;
 use crate::edge::handler::Handler;
+use crate::edge::wire::Wire;
 use crate::proxy::{self, Body, Context};
 
 /// What serves the requests of one core. Stays on its thread.
@@ -49,6 +50,10 @@ impl Handler for Worker {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> {
         proxy::serve(self.context.clone(), connection, request)
+    }
+
+    fn stream(self: Rc<Self>, connection: Rc<Connection>, wire: Wire) -> impl Future<Output = ()> {
+        proxy::pass(self.context.clone(), connection, wire)
     }
 
     fn refuse(

@@ -301,7 +301,11 @@ impl<T: Read + Write + Send> Stream for T {}
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn tcp(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+/// Opens a connection from some address of ours. Nothing waits longer than ten seconds.
+///
+/// # Errors
+/// When nobody listens.
+pub fn tcp(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     if let Some(from) = from {
         socket.bind(&SocketAddr::new(from, 0).into())?;

@@ -171,6 +171,12 @@ impl Gateway {
         Some(value.parse().expect("a number"))
     }
 
+    /// Standard output so far: the access log.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {

@@ -43,8 +43,6 @@ const UNSUPPORTED: &[(&str, &str, &str)] = &[
         "listeners stand in the Gateway itself",
         "ListenerSet",
     ),
-    ("TLSRoute", "only HTTP is routed", "TLSRoute"),
-    ("TCPRoute", "only HTTP is routed", "TCPRoute"),
     ("UDPRoute", "only HTTP is routed", "UDPRoute"),
     (
         "GatewayBackendClientCertificate",

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use countersign_core::address::TrustedProxies;
 use countersign_core::authn::Requirement;
+use countersign_core::authz::PolicySet;
 use countersign_core::id::RequirementId;
-use countersign_core::listener::{self, IdentityHeaders, Socket};
+use countersign_core::listener::{self, IdentityHeaders, Mode, Socket};
 use countersign_core::path::Normalization;
 use countersign_core::route::{RouteEntry, RouteTable};
 
 use super::identity::{Clashes, Written};
 use super::sockets::SocketPlan;
+use super::streams::Streams;
 use super::{Gateway, Gateways, Listener};
 use crate::compiled::{Certificate, SocketSettings};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -22,6 +24,8 @@ pub(crate) struct Bound {
     pub(crate) sockets: Box<[Socket]>,
     pub(crate) settings: Box<[SocketSettings]>,
     pub(crate) listeners: Box<[listener::Listener]>,
+    /// Policies of connections; their numbers go on where those of requests end.
+    pub(crate) sets: Vec<PolicySet>,
 }
 
 impl Gateways {
@@ -36,12 +40,18 @@ impl Gateways {
         let mut entries = entries.into_iter();
         let mut listeners = Vec::new();
         let mut clashes = Clashes::new(policies, written);
+        let mut streams = Streams::new(policies);
         for gateway in &self.list {
             gateway.check_proxies(&policies.mesh, diags);
             gateway.check_debug_header(diags);
             for listener in &gateway.listeners {
                 let routes = entries.next().unwrap_or_default();
-                listeners.push(gateway.listener(listener, policies, routes, &mut clashes));
+                listeners.push(match listener.spec.mode {
+                    Mode::Http => gateway.listener(listener, policies, routes, &mut clashes),
+                    Mode::Stream | Mode::Passthrough => {
+                        streams.listener(gateway, listener, routes, diags)
+                    }
+                });
             }
         }
         clashes.report(diags);
@@ -60,6 +70,7 @@ impl Gateways {
             sockets: sockets.into(),
             settings: settings.into(),
             listeners: listeners.into(),
+            sets: streams.into_sets(),
         }
     }
 }
@@ -84,11 +95,10 @@ impl Gateway {
             addresses: plan.addresses.clone().into(),
             port: plan.bind,
             certificates: certificates.into(),
-            clients: if plan.tls {
-                self.clients.on(plan.port)
-            } else {
-                None
-            },
+            clients: self
+                .terminates(plan)
+                .then(|| self.clients.on(plan.port))
+                .flatten(),
             limits: set.limits(),
             timeouts: set.timeouts(),
             proxy_protocol: set.proxy_protocol.clone().unwrap_or_default().into(),
@@ -96,6 +106,13 @@ impl Gateway {
             access_log: set.access_log.unwrap_or_default(),
             debug_header: self.debug_header(plan),
         }
+    }
+
+    /// Whether the TLS of any listener of a socket ends here.
+    fn terminates(&self, plan: &SocketPlan) -> bool {
+        let listeners = plan.listeners.iter();
+        let mut listeners = listeners.filter_map(|it| self.listeners.get(*it));
+        listeners.any(|it| it.spec.tls.is_some())
     }
 
     fn listener(
@@ -129,7 +146,7 @@ impl Gateway {
             origin: Arc::clone(&listener.origin),
             name: Arc::clone(&listener.title),
             host: listener.spec.host.clone(),
-            mode: listener::Mode::Http,
+            mode: listener.spec.mode,
             routes_on_identity: routes.iter().any(on_identity),
             routes: RouteTable::new(routes),
             istio,
@@ -166,7 +183,7 @@ impl Gateway {
         diags.push(warning.help(help).about(self.reference.clone()));
     }
 
-    fn proxies(&self, mesh: &Mesh) -> TrustedProxies {
+    pub(super) fn proxies(&self, mesh: &Mesh) -> TrustedProxies {
         let set = &self.parameters;
         TrustedProxies {
             hops: set.trusted_proxies.unwrap_or(mesh.trusted_proxies),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::host::HostPattern;
+use countersign_core::listener::Mode;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::read::{
@@ -18,8 +19,10 @@ pub(crate) struct ListenerSpec {
     pub(crate) name: Arc<str>,
     pub(crate) host: HostPattern,
     pub(crate) port: u16,
+    pub(crate) protocol: Protocol,
+    pub(crate) mode: Mode,
     pub(crate) allowed: Allowed,
-    /// Certificates of an HTTPS listener.
+    /// Certificates, where TLS ends here.
     pub(super) tls: Option<Vec<DataRefSpec>>,
     /// The entry, at its first key.
     pub(crate) span: Span,
@@ -28,8 +31,7 @@ pub(crate) struct ListenerSpec {
 /// `allowedRoutes`.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowed {
-    pub(crate) http: bool,
-    pub(crate) grpc: bool,
+    pub(crate) kinds: Vec<Carried>,
     pub(crate) namespaces: From,
 }
 
@@ -41,10 +43,39 @@ pub(crate) enum From {
     Selected(LabelSelector),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Protocol {
+/// `protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
     Http,
     Https,
+    Tls,
+    Tcp,
+}
+
+/// A kind of route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    Http,
+    Grpc,
+    Tls,
+    Tcp,
+}
+
+impl Protocol {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Protocol::Http => "HTTP",
+            Protocol::Https => "HTTPS",
+            Protocol::Tls => "TLS",
+            Protocol::Tcp => "TCP",
+        }
+    }
+
+    /// Whether connections begin with a TLS handshake, whose server name tells listeners of one port apart.
+    pub(crate) fn has_handshake(self) -> bool {
+        matches!(self, Protocol::Https | Protocol::Tls)
+    }
 }
 
 pub(super) fn read(node: &Node, diags: &mut Diagnostics) -> Option<ListenerSpec> {
@@ -55,45 +86,87 @@ pub(super) fn read(node: &Node, diags: &mut Diagnostics) -> Option<ListenerSpec>
     let host = fields.optional("hostname", hostname);
     let port = fields.required("port", port);
     let protocol = fields.required("protocol", protocol);
-    let allowed = fields.optional("allowedRoutes", allowed_routes);
-    let restricted = fields.has("allowedRoutes");
     let tls = match protocol {
         Some(Protocol::Http) => {
             fields.unsupported("tls", "remove it, or write `protocol: HTTPS`");
-            Some(None)
+            Some(Tls::Absent)
         }
-        Some(Protocol::Https) => fields.required("tls", tls).map(Some),
+        Some(Protocol::Tcp) => {
+            fields.unsupported("tls", "remove it, or write `protocol: TLS`");
+            fields.unsupported(
+                "hostname",
+                "remove it: nothing says for which host bytes are",
+            );
+            Some(Tls::Absent)
+        }
+        Some(Protocol::Https) => fields.required("tls", https),
+        Some(Protocol::Tls) => fields.required("tls", tls),
         None => {
             fields.ignored("tls");
             None
         }
     };
+    let carried = protocol.zip(tls.as_ref());
+    let carried = carried.map_or_else(Vec::new, |(protocol, tls)| carried_by(protocol, tls));
+    let routes = |node: &Node, diags: &mut Diagnostics| allowed_routes(node, &carried, diags);
+    let allowed = fields.optional("allowedRoutes", routes);
+    let restricted = fields.has("allowedRoutes");
     if (hosted && host.is_none()) || (restricted && allowed.is_none()) {
         return None;
     }
+    let (protocol, tls) = (protocol?, tls?);
     Some(ListenerSpec {
         name: name?,
         host: host.map_or(HostPattern::Any, |host| HostPattern::new(&host)),
         port: port?,
+        protocol,
+        mode: match (protocol, &tls) {
+            (_, Tls::Passthrough) => Mode::Passthrough,
+            (Protocol::Http | Protocol::Https, _) => Mode::Http,
+            (Protocol::Tls | Protocol::Tcp, _) => Mode::Stream,
+        },
         allowed: allowed.unwrap_or(Allowed {
-            http: true,
-            grpc: true,
+            kinds: carried,
             namespaces: From::Same,
         }),
-        tls: tls?,
+        tls: match tls {
+            Tls::Ends(certificates) => Some(certificates),
+            Tls::Absent | Tls::Passthrough => None,
+        },
         span,
     })
 }
 
+/// What `tls` says.
+enum Tls {
+    Absent,
+    /// With these certificates.
+    Ends(Vec<DataRefSpec>),
+    Passthrough,
+}
+
+/// The kinds of routes that a listener carries unless it says otherwise.
+fn carried_by(protocol: Protocol, tls: &Tls) -> Vec<Carried> {
+    match (protocol, tls) {
+        (Protocol::Http | Protocol::Https, _) => vec![Carried::Http, Carried::Grpc],
+        (Protocol::Tls, Tls::Ends(_)) => vec![Carried::Tls, Carried::Tcp],
+        (Protocol::Tls, _) => vec![Carried::Tls],
+        (Protocol::Tcp, _) => vec![Carried::Tcp],
+    }
+}
+
 fn protocol(node: &Node, diags: &mut Diagnostics) -> Option<Protocol> {
     let text = string(node, diags)?;
-    match &*text {
-        "HTTP" => return Some(Protocol::Http),
-        "HTTPS" => return Some(Protocol::Https),
-        "TLS" | "TCP" | "UDP" => {}
-        _ => return choice(&[("HTTP", Protocol::Http), ("HTTPS", Protocol::Https)])(node, diags),
+    if &*text != "UDP" {
+        let all = [
+            Protocol::Http,
+            Protocol::Https,
+            Protocol::Tls,
+            Protocol::Tcp,
+        ];
+        return choice(&all.map(|it| (it.name(), it)))(node, diags);
     }
-    let help = "use `HTTP` or `HTTPS`, or remove the listener";
+    let help = "use `HTTP`, `HTTPS`, `TLS` or `TCP`, or remove the listener";
     invalid(
         node,
         "is a protocol that listeners do not speak here",
@@ -103,32 +176,50 @@ fn protocol(node: &Node, diags: &mut Diagnostics) -> Option<Protocol> {
     None
 }
 
-fn tls(node: &Node, diags: &mut Diagnostics) -> Option<Vec<DataRefSpec>> {
+/// `tls` of an HTTPS listener.
+fn https(node: &Node, diags: &mut Diagnostics) -> Option<Tls> {
+    read_tls(node, false, diags)
+}
+
+/// `tls` of a TLS listener.
+fn tls(node: &Node, diags: &mut Diagnostics) -> Option<Tls> {
+    read_tls(node, true, diags)
+}
+
+fn read_tls(node: &Node, passes: bool, diags: &mut Diagnostics) -> Option<Tls> {
     let mut fields = Fields::of(node, "Gateway.spec.listeners.tls", diags)?;
     fields.unsupported("options", "remove it: no option is known here");
     fields.unsupported(
         "frontendValidation",
-        "client certificates are not checked yet: remove it",
+        "write it as `spec.tls.frontend` of the Gateway",
     );
     let moded = fields.has("mode");
     let mode = fields.optional("mode", |node, diags| {
-        if node.text() == Some("Passthrough") {
+        if !passes && node.text() == Some("Passthrough") {
             let help = "write `Terminate`: an HTTPS listener has to read the requests";
             invalid(node, "is not possible with `protocol: HTTPS`", help, diags);
             return None;
         }
-        choice(&[("Terminate", ())])(node, diags)
+        choice(&[("Terminate", false), ("Passthrough", true)])(node, diags)
     });
-    let certificates = fields.required("certificateRefs", list_in(1..=64, DataRefSpec::secret));
     if moded && mode.is_none() {
+        fields.ignored("certificateRefs");
         return None;
     }
-    certificates
+    if mode == Some(true) {
+        // Nobody is shown one.
+        fields.ignored("certificateRefs");
+        return Some(Tls::Passthrough);
+    }
+    let certificates = fields.required("certificateRefs", list_in(1..=64, DataRefSpec::secret));
+    certificates.map(Tls::Ends)
 }
 
-fn allowed_routes(node: &Node, diags: &mut Diagnostics) -> Option<Allowed> {
+/// `carried` is what the listener could carry at all.
+fn allowed_routes(node: &Node, carried: &[Carried], diags: &mut Diagnostics) -> Option<Allowed> {
     let mut fields = Fields::of(node, "Gateway.spec.listeners.allowedRoutes", diags)?;
-    let kinds = fields.optional("kinds", list_in(0..=8, route_kind));
+    let kind = |node: &Node, diags: &mut Diagnostics| route_kind(node, carried, diags);
+    let kinds = fields.optional("kinds", list_in(0..=8, kind));
     let limited = fields.has("namespaces");
     let namespaces = fields.optional("namespaces", namespaces);
     if limited && namespaces.is_none() {
@@ -136,34 +227,39 @@ fn allowed_routes(node: &Node, diags: &mut Diagnostics) -> Option<Allowed> {
     }
     // No kinds means all that the protocol carries.
     let kinds = kinds.filter(|it| !it.is_empty());
-    let carries = |kind| kinds.as_ref().is_none_or(|it| it.contains(&kind));
     Some(Allowed {
-        http: carries(Carried::Http),
-        grpc: carries(Carried::Grpc),
+        kinds: kinds.unwrap_or_else(|| carried.to_vec()),
         namespaces: namespaces.unwrap_or(From::Same),
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carried {
-    Http,
-    Grpc,
-}
-
-fn route_kind(node: &Node, diags: &mut Diagnostics) -> Option<Carried> {
+fn route_kind(node: &Node, carried: &[Carried], diags: &mut Diagnostics) -> Option<Carried> {
     const GROUP: &str = "gateway.networking.k8s.io";
+    const KINDS: [(&str, Carried); 4] = [
+        ("HTTPRoute", Carried::Http),
+        ("GRPCRoute", Carried::Grpc),
+        ("TLSRoute", Carried::Tls),
+        ("TCPRoute", Carried::Tcp),
+    ];
     let mut fields = Fields::of(node, "Gateway.spec.listeners.allowedRoutes.kinds", diags)?;
     let group = fields.optional("group", any_string);
     let group = group.unwrap_or_else(|| GROUP.into());
     let kind = fields.required("kind", string)?;
-    match (&*group, &*kind) {
-        (GROUP, "HTTPRoute") => return Some(Carried::Http),
-        (GROUP, "GRPCRoute") => return Some(Carried::Grpc),
-        _ => {}
+    let mut fitting = KINDS.iter().filter(|(_, it)| carried.contains(it));
+    let found = fitting.clone().find(|(name, _)| *name == &*kind);
+    if let Some((_, found)) = found.filter(|_| &*group == GROUP) {
+        return Some(*found);
     }
-    let message = format!("listeners here do not carry a {}", described(&group, &kind));
+    let message = format!(
+        "this listener does not carry a {}",
+        described(&group, &kind)
+    );
     let error = Diagnostic::error("invalid-route-kind", message).at(node.span);
-    let error = error.help("the kinds are `HTTPRoute` and `GRPCRoute`");
+    let names: Vec<String> = fitting
+        .by_ref()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let error = error.help(format!("its protocol carries {}", names.join(" and ")));
     fields.diags().push(error);
     None
 }

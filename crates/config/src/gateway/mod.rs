@@ -13,6 +13,7 @@ mod listener;
 mod parameters;
 mod sockets;
 mod spec;
+mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -29,7 +30,7 @@ use crate::refs::Refs;
 use crate::source::Span;
 
 pub(crate) use identity::Written;
-pub(crate) use listener::{From, ListenerSpec};
+pub(crate) use listener::{Carried, From, ListenerSpec};
 
 use class::Classes;
 use clients::Clients;

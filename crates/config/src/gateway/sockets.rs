@@ -12,6 +12,7 @@ pub(super) struct SocketPlan {
     /// Index of the Gateway.
     pub(super) gateway: usize,
     pub(super) port: u16,
+    /// Connections begin with a handshake.
     pub(super) tls: bool,
     /// What is bound.
     pub(super) bind: u16,
@@ -45,7 +46,7 @@ fn of_gateway(index: usize, gateway: &Gateway, diags: &mut Diagnostics) -> Vec<S
             sockets.push(SocketPlan {
                 gateway: index,
                 port,
-                tls: listener.spec.tls.is_some(),
+                tls: listener.spec.protocol.has_handshake(),
                 bind: gateway.parameters.bind(port),
                 addresses: match gateway.addresses.as_slice() {
                     [] => vec![EVERYWHERE],
@@ -60,7 +61,7 @@ fn of_gateway(index: usize, gateway: &Gateway, diags: &mut Diagnostics) -> Vec<S
             .listeners
             .iter()
             .filter_map(|it| gateway.listeners.get(*it));
-        if let Some(problem) = clash(listener, socket.tls, others) {
+        if let Some(problem) = clash(listener, others) {
             diags.push(problem);
         }
         socket.listeners.push(number);
@@ -82,13 +83,21 @@ fn of_gateway(index: usize, gateway: &Gateway, diags: &mut Diagnostics) -> Vec<S
 /// Why a listener cannot share its port with the others.
 fn clash<'l>(
     listener: &Listener,
-    tls: bool,
-    mut others: impl Iterator<Item = &'l Listener>,
+    mut others: impl Iterator<Item = &'l Listener> + Clone,
 ) -> Option<Diagnostic> {
     let spec = &listener.spec;
-    if spec.tls.is_some() != tls {
-        let first = others.next()?;
-        let message = format!("port {} cannot speak both HTTP and HTTPS", spec.port);
+    // A handshake says who is meant whatever comes after it; without one all must speak the same.
+    let apart = |it: &&Listener| {
+        let (one, other) = (spec.protocol, it.spec.protocol);
+        one != other && !(one.has_handshake() && other.has_handshake())
+    };
+    if let Some(first) = others.clone().find(apart) {
+        let message = format!(
+            "port {} cannot speak both {} and {}",
+            spec.port,
+            first.spec.protocol.name(),
+            spec.protocol.name()
+        );
         let error = Diagnostic::error("protocol-conflict", message).at(spec.span);
         let error = error.related(first.spec.span, "the other protocol");
         return Some(error.help("give one of the two listeners another port"));

@@ -10,6 +10,8 @@ pub enum Kind {
     Gateway,
     HttpRoute,
     GrpcRoute,
+    TcpRoute,
+    TlsRoute,
     ReferenceGrant,
     BackendTlsPolicy,
     Service,
@@ -218,6 +220,13 @@ const KINDS: &[Entry] = &[
         GATEWAY_API,
         &["v1", "v1alpha2"],
     ),
+    entry(Kind::TcpRoute, "TCPRoute", GATEWAY_API, &["v1", "v1alpha2"]),
+    entry(
+        Kind::TlsRoute,
+        "TLSRoute",
+        GATEWAY_API,
+        &["v1", "v1alpha3", "v1alpha2"],
+    ),
     entry(
         Kind::ReferenceGrant,
         "ReferenceGrant",
@@ -293,16 +302,7 @@ const KINDS: &[Entry] = &[
 
 /// Kinds that exist and are not read; an empty list stands for all of the group.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    (
-        GATEWAY_API,
-        &[
-            "TCPRoute",
-            "TLSRoute",
-            "UDPRoute",
-            "ListenerSet",
-            "BackendLBPolicy",
-        ],
-    ),
+    (GATEWAY_API, &["UDPRoute", "ListenerSet", "BackendLBPolicy"]),
     ("gateway.networking.x-k8s.io", &[]),
     (
         KGATEWAY,

@@ -116,7 +116,7 @@ fn kinds_are_classified() {
             Class::Known(Kind::HttpRoute),
         ),
         ("gateway.networking.k8s.io", "httproute", Class::Unknown),
-        ("gateway.networking.k8s.io", "TLSRoute", Class::Unsupported),
+        ("gateway.networking.k8s.io", "UDPRoute", Class::Unsupported),
         (
             "gateway.networking.x-k8s.io",
             "XBackendTrafficPolicy",

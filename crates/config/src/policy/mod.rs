@@ -176,6 +176,11 @@ impl Policies {
         demands
     }
 
+    /// What Istio's policies demand of connections of a gateway, for comparison across reloads.
+    pub fn connection_demands(&self, gateway: &GatewayKey) -> &[Arc<str>] {
+        self.authorizations.in_short(gateway)
+    }
+
     /// What AuthorizationPolicies demand of a gateway in detail, for comparison across reloads.
     pub fn authorization_demands(&self, gateway: &GatewayKey) -> &[Arc<str>] {
         self.authorizations.demands(gateway)

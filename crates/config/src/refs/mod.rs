@@ -18,7 +18,7 @@ use crate::diagnostic::Diagnostics;
 use crate::object::{Kind, Objects};
 
 pub(crate) use reference::{BackendRef, DataRefSpec, Referrer, described};
-pub(crate) use resolve::{Backends, Dangling, near};
+pub(crate) use resolve::{Backends, Dangling, Speaks, near};
 pub(crate) use selector::{LabelSelector, Namespaces};
 
 use backend::StaticBackends;

@@ -32,6 +32,16 @@ impl Dangling {
     }
 }
 
+/// What a route speaks with its backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Speaks {
+    Http,
+    /// HTTP/2, stated or not.
+    Grpc,
+    /// Whatever client and backend agree on.
+    Bytes,
+}
+
 /// The groups of Backend and AgentgatewayBackend.
 const KGATEWAY: &str = "gateway.kgateway.dev";
 const AGENTGATEWAY: &str = "agentgateway.dev";
@@ -45,15 +55,16 @@ impl Refs<'_> {
         &self,
         spec: &BackendRef,
         from: Referrer<'_>,
+        speaks: Speaks,
     ) -> Result<Backend, Dangling> {
         let own = || Arc::from(from.namespace);
         let namespace: Arc<str> = spec.namespace.clone().unwrap_or_else(own);
         self.granted(spec, &namespace, from)?;
         match (&*spec.group, &*spec.kind) {
-            ("", "Service") => self.service(spec, &namespace),
-            (KGATEWAY, "Backend") => self.static_backend(Kind::Backend, spec, &namespace),
+            ("", "Service") => self.service(spec, &namespace, speaks),
+            (KGATEWAY, "Backend") => self.static_backend(Kind::Backend, spec, &namespace, speaks),
             (AGENTGATEWAY, "AgentgatewayBackend") => {
-                self.static_backend(Kind::AgentgatewayBackend, spec, &namespace)
+                self.static_backend(Kind::AgentgatewayBackend, spec, &namespace, speaks)
             }
             _ => Err(Dangling::new(
                 "backend-kind-unknown",
@@ -92,7 +103,12 @@ impl Refs<'_> {
         ))
     }
 
-    fn service(&self, spec: &BackendRef, namespace: &Arc<str>) -> Result<Backend, Dangling> {
+    fn service(
+        &self,
+        spec: &BackendRef,
+        namespace: &Arc<str>,
+        speaks: Speaks,
+    ) -> Result<Backend, Dangling> {
         let port = spec.port.ok_or_else(|| {
             let why = format!(
                 "the reference to Service {} names no port",
@@ -104,7 +120,9 @@ impl Refs<'_> {
                 "add `port:` with one of its ports",
             )
         })?;
-        let found = self.services.find(namespace, &spec.name, port);
+        let found = self
+            .services
+            .find(namespace, &spec.name, port, speaks == Speaks::Bytes);
         let unusable = |why| {
             let why = format!("Service {} cannot be used: {why}", quoted(&spec.name));
             Dangling::new(
@@ -129,7 +147,7 @@ impl Refs<'_> {
             endpoints: found.endpoints.into(),
             tls: None,
         };
-        self.with_tls(backend, &target, found.protocol)
+        self.with_tls(backend, &target, found.protocol, speaks)
     }
 
     fn static_backend(
@@ -137,6 +155,7 @@ impl Refs<'_> {
         kind: Kind,
         spec: &BackendRef,
         namespace: &Arc<str>,
+        speaks: Speaks,
     ) -> Result<Backend, Dangling> {
         let Some(found) = self.backends.find(kind, namespace, &spec.name) else {
             let names = self.backends.names(kind, namespace);
@@ -172,7 +191,7 @@ impl Refs<'_> {
             endpoints: endpoints.into(),
             tls: None,
         };
-        self.with_tls(backend, &target, Protocol::plain(found.protocol))
+        self.with_tls(backend, &target, Protocol::plain(found.protocol), speaks)
     }
 
     fn with_tls(
@@ -180,9 +199,11 @@ impl Refs<'_> {
         backend: Backend,
         target: &Target,
         protocol: Protocol,
+        speaks: Speaks,
     ) -> Result<Backend, Dangling> {
         let tls = self.tls.of(target).cloned();
-        if protocol.tls && tls.is_none() {
+        // Whose bytes are passed on may speak TLS with it themselves.
+        if protocol.tls && tls.is_none() && speaks != Speaks::Bytes {
             // In clear text the tokens of callers would be there for all to read.
             return Err(Dangling::new(
                 "backend-tls-not-configured",
@@ -245,7 +266,7 @@ struct Reference {
     kind: &'static str,
     namespace: Box<str>,
     target: BackendRef,
-    grpc: bool,
+    speaks: Speaks,
 }
 
 impl<'r, 'a> Backends<'r, 'a> {
@@ -258,7 +279,7 @@ impl<'r, 'a> Backends<'r, 'a> {
         }
     }
 
-    /// The number of the backend that a reference means. What speaks gRPC needs HTTP/2, stated or not.
+    /// The number of the backend that a reference means.
     ///
     /// # Errors
     /// Why requests cannot go there.
@@ -266,19 +287,19 @@ impl<'r, 'a> Backends<'r, 'a> {
         &mut self,
         spec: &BackendRef,
         from: Referrer<'_>,
-        grpc: bool,
+        speaks: Speaks,
     ) -> Result<BackendId, Dangling> {
         let reference = Reference {
             kind: from.kind,
             namespace: from.namespace.into(),
             target: spec.clone(),
-            grpc,
+            speaks,
         };
         if let Some(known) = self.verdicts.get(&reference) {
             return known.clone();
         }
-        let found = self.refs.backend(spec, from).map(|mut backend| {
-            if grpc && backend.protocol == AppProtocol::Http {
+        let found = self.refs.backend(spec, from, speaks).map(|mut backend| {
+            if speaks == Speaks::Grpc && backend.protocol == AppProtocol::Http {
                 backend.protocol = AppProtocol::Http2;
             }
             self.number(backend)

@@ -111,7 +111,7 @@ impl Services {
         service.is_some_and(|it| it.ports.iter().any(|it| it.name.as_deref() == Some(port)))
     }
 
-    /// A port of a Service. `Ok(None)` where there is no such Service.
+    /// A port of a Service. `Ok(None)` where there is no such Service. With `bytes` it may speak what it will.
     ///
     /// # Errors
     /// Why requests cannot go to that port.
@@ -120,6 +120,7 @@ impl Services {
         namespace: &Arc<str>,
         name: &Arc<str>,
         number: u16,
+        bytes: bool,
     ) -> Result<Option<Found<'_>>, String> {
         let key = (Arc::clone(namespace), Arc::clone(name));
         let Some(service) = self.by_name.get(&key) else {
@@ -132,8 +133,11 @@ impl Services {
         }
         let protocol = match &port.app_protocol {
             None => Protocol::plain(AppProtocol::Http),
-            Some(text) => protocol::of_port(text)
-                .ok_or_else(|| format!("nothing here speaks its `appProtocol: {text}`"))?,
+            Some(text) => match protocol::of_port(text) {
+                Some(known) => known,
+                None if bytes => Protocol::plain(AppProtocol::Http),
+                None => return Err(format!("nothing here speaks its `appProtocol: {text}`")),
+            },
         };
         let endpoints = match (&service.shape, slices) {
             (Shape::External(host), _) => vec![endpoint(host, number)],

@@ -157,11 +157,7 @@ fn no_listener(parent: &ParentRef, gateway: &Gateway) -> Refusal {
 
 fn allows(listener: &Listener, gateway: &Gateway, route: &Route, namespaces: &Namespaces) -> bool {
     let allowed = &listener.spec.allowed;
-    let kind = if route.kind.grpc {
-        allowed.grpc
-    } else {
-        allowed.http
-    };
+    let kind = allowed.kinds.contains(&route.kind.carried);
     let from = &route.key.namespace;
     kind && match &allowed.namespaces {
         From::All => true,
@@ -171,14 +167,7 @@ fn allows(listener: &Listener, gateway: &Gateway, route: &Route, namespaces: &Na
 }
 
 fn not_allowed(listeners: &[&Listener], gateway: &Gateway, route: &Route) -> Refusal {
-    let carries = |it: &&&Listener| {
-        let allowed = &it.spec.allowed;
-        if route.kind.grpc {
-            allowed.grpc
-        } else {
-            allowed.http
-        }
-    };
+    let carries = |it: &&&Listener| it.spec.allowed.kinds.contains(&route.kind.carried);
     let why = match listeners.iter().find(carries) {
         None => format!("its listeners allow no {}", route.kind.name),
         Some(it) => match &it.spec.allowed.namespaces {

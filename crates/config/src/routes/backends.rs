@@ -23,14 +23,19 @@ pub(super) fn read(
         backend: true,
         ..around
     };
-    let mut fields = Fields::of(node, "backendRefs", diags)?;
-    let reference = BackendRef::read(&mut fields);
+    let mut all = Fields::of(node, "backendRefs", diags)?;
+    let filters = all.optional("filters", |node, diags| filters::read(node, around, diags));
+    fields(&mut all, filters.unwrap_or_default())
+}
+
+/// What every kind of route says of a backend.
+pub(super) fn fields(fields: &mut Fields<'_, '_>, filters: FilterSpecs) -> Option<BackendSpec> {
+    let reference = BackendRef::read(fields);
     let weighed = fields.has("weight");
     let weight = fields.optional("weight", int_in(0..=1_000_000));
-    let filters = fields.optional("filters", |node, diags| filters::read(node, around, diags));
     Some(BackendSpec {
         reference: reference?,
         weight: weight.or((!weighed).then_some(1))?,
-        filters: filters.unwrap_or_default(),
+        filters,
     })
 }

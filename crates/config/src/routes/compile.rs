@@ -13,10 +13,10 @@ use super::filters::FilterSpecs;
 use super::spec::{Route, Rule};
 use crate::compiled::Protection;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::gateway::{Gateways, Written};
-use crate::policy::{Policies, sort_demands};
+use crate::gateway::{Carried, Gateways, Written};
+use crate::policy::{Effect, Policies, sort_demands};
 use crate::read::Spanned;
-use crate::refs::{BackendRef, Backends, Dangling, Referrer, Refs};
+use crate::refs::{BackendRef, Backends, Dangling, Referrer, Refs, Speaks};
 
 /// What all routes become.
 pub(crate) struct Compiled {
@@ -91,13 +91,16 @@ impl Compiler<'_, '_, '_> {
         for place in attached {
             let (gateway, listener) = (place.gateway, place.listener);
             let name = &listener.spec.name;
-            let effect = self
-                .policies
-                .rule(&gateway.key, name, &route.key, index, &extensions);
+            let effect = if route.is_stream() {
+                Effect::default()
+            } else {
+                self.policies
+                    .rule(&gateway.key, name, &route.key, index, &extensions)
+            };
             for remark in &effect.remarks {
                 self.diags.push(remark.clone());
             }
-            self.protect(place, &compiled, &effect.demands);
+            self.protect(place, &compiled, &effect.demands, route.is_stream());
             let known = variants.iter().find(|(closed, _)| *closed == effect.closed);
             let id = known.map(|(_, id)| *id).unwrap_or_else(|| {
                 let id = RuleId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
@@ -205,7 +208,12 @@ impl Compiler<'_, '_, '_> {
             kind: route.kind.name,
             namespace: &route.key.namespace,
         };
-        match self.backends.id(spec, from, route.kind.grpc) {
+        let speaks = match route.kind.carried {
+            Carried::Http => Speaks::Http,
+            Carried::Grpc => Speaks::Grpc,
+            Carried::Tls | Carried::Tcp => Speaks::Bytes,
+        };
+        match self.backends.id(spec, from, speaks) {
             Ok(id) => {
                 if self.backends.is_empty(id) {
                     let message = "requests that go here get 503, because there are no endpoints";
@@ -224,8 +232,18 @@ impl Compiler<'_, '_, '_> {
         }
     }
 
-    fn protect(&mut self, place: &Attachment<'_>, rule: &RouteRule, demands: &[Arc<str>]) {
-        let mut all = self.policies.istio_demands(&place.gateway.key);
+    fn protect(
+        &mut self,
+        place: &Attachment<'_>,
+        rule: &RouteRule,
+        demands: &[Arc<str>],
+        stream: bool,
+    ) {
+        let key = &place.gateway.key;
+        let mut all = match stream {
+            true => self.policies.connection_demands(key).to_vec(),
+            false => self.policies.istio_demands(key),
+        };
         all.extend_from_slice(demands);
         all.extend(place.gateway.client_demands(place.listener));
         sort_demands(&mut all);

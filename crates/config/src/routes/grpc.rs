@@ -8,12 +8,13 @@ use super::filters::{self, Surroundings};
 use super::spec::{RouteKind, Rule, everything};
 use super::{backends, matches};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::gateway::Carried;
 use crate::read::{Fields, Spanned, choice, dns_subdomain, invalid, list_in, string_of};
 use crate::yaml::Node;
 
 pub(super) const KIND: RouteKind = RouteKind {
     name: "GRPCRoute",
-    grpc: true,
+    carried: Carried::Grpc,
     at: "GRPCRoute.spec",
     rule,
 };

@@ -7,12 +7,13 @@ use super::filters::{self, FilterSpecs, Surroundings};
 use super::spec::{RouteKind, Rule, everything, timeouts};
 use super::{backends, matches, paths};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::gateway::Carried;
 use crate::read::{Fields, Spanned, choice, dns_subdomain, list_in};
 use crate::yaml::Node;
 
 pub(super) const KIND: RouteKind = RouteKind {
     name: "HTTPRoute",
-    grpc: false,
+    carried: Carried::Http,
     at: "HTTPRoute.spec",
     rule,
 };

@@ -1,4 +1,4 @@
-//! HTTPRoutes and GRPCRoutes: read, attached to listeners, compiled.
+//! HTTPRoutes, GRPCRoutes, TLSRoutes and TCPRoutes: read, attached to listeners, compiled.
 //!
 //! [`Routes::read`] checks each by itself; [`Routes::compile`] attaches them, once Gateways, references and policies are
 //! known.
@@ -16,6 +16,7 @@ mod matches;
 mod parent;
 mod paths;
 mod spec;
+mod streams;
 
 use crate::diagnostic::Diagnostics;
 use crate::object::{Kind, Objects};
@@ -34,8 +35,10 @@ impl Routes {
     pub(crate) fn read(objects: &Objects, diags: &mut Diagnostics) -> Routes {
         let http = objects.of(Kind::HttpRoute).map(|it| (it, http::KIND));
         let grpc = objects.of(Kind::GrpcRoute).map(|it| (it, grpc::KIND));
+        let tls = objects.of(Kind::TlsRoute).map(|it| (it, streams::TLS));
+        let tcp = objects.of(Kind::TcpRoute).map(|it| (it, streams::TCP));
         let mut list: Vec<Route> = Vec::new();
-        for (object, kind) in http.chain(grpc) {
+        for (object, kind) in http.chain(grpc).chain(tls).chain(tcp) {
             list.extend(spec::read(object, kind, diags));
         }
         // The oldest wins, then the name (Gateway API, HTTPRouteRule.matches). What no cluster has dated comes last.
@@ -54,6 +57,8 @@ impl Routes {
             key: route.key.clone(),
             rules: route.rule_names().collect(),
         };
-        self.list.iter().map(info).collect()
+        // Nothing holds for a route whose requests nobody reads.
+        let read = self.list.iter().filter(|it| !it.is_stream());
+        read.map(info).collect()
     }
 }

@@ -11,17 +11,18 @@ use super::backends::BackendSpec;
 use super::filters::FilterSpecs;
 use super::parent::{self, ParentRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef, quoted};
+use crate::gateway::Carried;
 use crate::object::Object;
 use crate::policy::RouteKey;
 use crate::read::{Fields, Spanned, duration, hostname, list_in, spanned};
 use crate::source::Span;
 use crate::yaml::Node;
 
-/// How one kind of routes differs from the other.
+/// How the kinds of routes differ.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RouteKind {
     pub(super) name: &'static str,
-    pub(super) grpc: bool,
+    pub(super) carried: Carried,
     /// Of `spec`, for messages.
     pub(super) at: &'static str,
     pub(super) rule: fn(&Node, &mut Diagnostics) -> Option<Rule>,
@@ -58,6 +59,11 @@ pub(super) struct Rule {
 }
 
 impl Route {
+    /// Whether it routes whole connections.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.kind.carried, Carried::Tls | Carried::Tcp)
+    }
+
     /// Names of the rules that have one.
     pub(super) fn rule_names(&self) -> impl Iterator<Item = Option<Arc<str>>> {
         self.rules.iter().map(|rule| rule.as_ref()?.name.clone())
@@ -74,14 +80,28 @@ pub(super) fn read(object: &Object, kind: RouteKind, diags: &mut Diagnostics) ->
         let parents = parents.unwrap_or_default();
         parent::check(&parents, fields.diags());
         let hosted = fields.has("hostnames");
-        let hosts = fields.optional("hostnames", list_in(0..=16, spanned(host)));
+        let hosts = match kind.carried {
+            Carried::Tcp => None,
+            // Without a hostname it would take everybody's connections.
+            Carried::Tls => fields.required("hostnames", list_in(1..=16, spanned(host))),
+            Carried::Http | Carried::Grpc => {
+                fields.optional("hostnames", list_in(0..=16, spanned(host)))
+            }
+        };
         let rule = |node: &Node, diags: &mut Diagnostics| Some((kind.rule)(node, diags));
-        let rules = fields.optional("rules", list_in(1..=16, rule));
+        let rules = match kind.carried {
+            Carried::Http | Carried::Grpc => fields.optional("rules", list_in(1..=16, rule)),
+            // One connection has one destination.
+            Carried::Tls | Carried::Tcp => fields.required("rules", list_in(1..=1, rule)),
+        };
         fields.unsupported("useDefaultGateways", "name the Gateways in `parentRefs`");
         let rules = rules.unwrap_or_else(|| vec![Some(Rule::default(node.span))]);
         check_rules(&rules, fields.diags());
         // Hostnames that were all refused must not become "every host".
         let hosts = hosts.unwrap_or_default();
+        if kind.carried == Carried::Tls && hosts.is_empty() {
+            return None;
+        }
         if hosted && hosts.is_empty() && !empty_list(node, "hostnames") {
             return None;
         }

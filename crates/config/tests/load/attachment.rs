@@ -238,7 +238,7 @@ fn a_route_that_is_nowhere_says_why() {
 #[test]
 fn a_broken_gateway_is_not_blamed_on_its_routes() {
     let text =
-        gateway("{name: a, port: 80, protocol: TCP}") + SERVICE + &route_named("r", "", &rule());
+        gateway("{name: a, port: 80, protocol: UDP}") + SERVICE + &route_named("r", "", &rule());
     assert_eq!(codes(&text), ["invalid-value"]);
     let text = gateway_named("gw", "  tls: 1\n", HTTP) + SERVICE + &route_named("r", "", &rule());
     assert_eq!(codes(&text), ["wrong-type"]);

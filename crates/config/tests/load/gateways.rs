@@ -123,7 +123,7 @@ fn addresses() {
 
 /// More fields of a Gateway, its listener, and the code that refuses them.
 const UNSUPPORTED: &[(&str, &str, &str)] = &[
-    ("", "{name: a, port: 80, protocol: TCP}", "invalid-value"),
+    ("", "{name: a, port: 80, protocol: UDP}", "invalid-value"),
     ("", "{name: a, port: 80, protocol: http}", "invalid-value"),
     (
         "",

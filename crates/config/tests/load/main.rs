@@ -29,5 +29,6 @@ mod routes;
 mod scale;
 mod secrets;
 mod silence;
+mod streams;
 mod support;
 mod unprotected;

@@ -7,7 +7,7 @@ use super::outcome::Denial;
 use crate::authz::Remarks;
 use crate::connection::Connection;
 use crate::id::{ListenerId, RuleId};
-use crate::listener::Listener;
+use crate::listener::{Listener, Mode};
 use crate::reason::Reason;
 use crate::route::{RouteQuery, RouteRule};
 use crate::snapshot::Snapshot;
@@ -35,6 +35,10 @@ pub fn decide_stream<'s, R: Record>(
         let gone = Denial::because(Reason::NoListener, "the listener is gone");
         return last_word(Err(gone), Remarks::new(), rec);
     };
+    if listener.mode == Mode::Http {
+        let other = Denial::because(Reason::NoListener, "the listener reads requests");
+        return last_word(Err(other), Remarks::new(), rec);
+    }
     if R::ON {
         rec.record(Event::Listener {
             origin: listener.origin.clone(),

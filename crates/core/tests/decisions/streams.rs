@@ -26,7 +26,7 @@ fn rule(name: &str, weight: u32) -> RouteRule {
 }
 
 /// A listener with a route for each host, the last of which goes nowhere.
-fn snapshot(hosts: &[&str], policies: Vec<Policy>) -> Snapshot {
+fn snapshot(hosts: &[&str], policies: &[Policy]) -> Snapshot {
     let entries = (0u32..).zip(hosts).map(|(index, host)| RouteEntry {
         host: HostPattern::new(host),
         matches: Match::default(),
@@ -57,7 +57,7 @@ fn snapshot(hosts: &[&str], policies: Vec<Policy>) -> Snapshot {
     Snapshot {
         listeners: Box::new([listener]),
         rules: rules.collect(),
-        policies: Box::new([PolicySet::for_connections(&policies)]),
+        policies: Box::new([PolicySet::for_connections(policies)]),
         ..Snapshot::default()
     }
 }
@@ -89,7 +89,7 @@ fn ask(snapshot: &Snapshot, sni: Option<&str>) -> Result<String, Reason> {
 
 #[test]
 fn the_narrowest_route_by_server_name() {
-    let snapshot = snapshot(&["a.test", "*.test", "*.b.test", "empty.test"], Vec::new());
+    let snapshot = snapshot(&["a.test", "*.test", "*.b.test", "empty.test"], &[]);
     for (sni, want) in [
         (Some("a.test"), Ok("a.test")),
         (Some("c.test"), Ok("*.test")),
@@ -105,7 +105,7 @@ fn the_narrowest_route_by_server_name() {
 
 #[test]
 fn a_route_for_any_name_takes_those_without_one() {
-    let snapshot = snapshot(&[""], Vec::new());
+    let snapshot = snapshot(&[""], &[]);
     assert!(ask(&snapshot, None).is_ok() && ask(&snapshot, Some("a.test")).is_ok());
 }
 
@@ -131,17 +131,17 @@ fn policy(action: Action, test: Test) -> Policy {
 #[test]
 fn policies_speak_before_routes() {
     let named = |name: &str| Test::Sni(vec![Text::parse(name)]);
-    let deny = snapshot(&["a.test"], vec![policy(Action::Deny, named("a.test"))]);
+    let deny = snapshot(&["a.test"], &[policy(Action::Deny, named("a.test"))]);
     assert_eq!(ask(&deny, Some("a.test")), Err(Reason::PolicyDenied));
-    let allow = snapshot(&["*.test"], vec![policy(Action::Allow, named("a.test"))]);
+    let allow = snapshot(&["*.test"], &[policy(Action::Allow, named("a.test"))]);
     assert_eq!(ask(&allow, Some("a.test")), Ok("*.test".to_owned()));
     for sni in [Some("b.test"), Some("unknown"), None] {
         assert_eq!(ask(&allow, sni), Err(Reason::PolicyNotAllowed), "{sni:?}");
     }
     let paths = Test::Paths(vec![Text::parse("/a")], Vec::new());
-    let wider = snapshot(&["a.test"], vec![policy(Action::Deny, paths.clone())]);
+    let wider = snapshot(&["a.test"], &[policy(Action::Deny, paths.clone())]);
     assert_eq!(ask(&wider, Some("a.test")), Err(Reason::PolicyDenied), "P6");
-    let fewer = snapshot(&["a.test"], vec![policy(Action::Allow, paths)]);
+    let fewer = snapshot(&["a.test"], &[policy(Action::Allow, paths)]);
     assert_eq!(
         ask(&fewer, Some("a.test")),
         Err(Reason::PolicyNotAllowed),
@@ -153,7 +153,7 @@ fn policies_speak_before_routes() {
 fn what_is_missing_is_closed() {
     let mut snapshot = snapshot(
         &["a.test"],
-        vec![policy(Action::Allow, Test::Ports(vec![443]))],
+        &[policy(Action::Allow, Test::Ports(vec![443]))],
     );
     assert!(ask(&snapshot, Some("a.test")).is_ok());
     snapshot.policies = Box::default();
@@ -173,6 +173,8 @@ fn what_is_missing_is_closed() {
         ask(&snapshot, Some("a.test")),
         Err(Reason::PolicyConfiguration)
     );
+    snapshot.listeners[0].mode = Mode::Http;
+    assert_eq!(ask(&snapshot, Some("a.test")), Err(Reason::NoListener));
     snapshot.listeners = Box::default();
     assert_eq!(ask(&snapshot, Some("a.test")), Err(Reason::NoListener));
 }

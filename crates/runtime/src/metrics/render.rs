@@ -37,6 +37,7 @@ pub(super) fn requests(out: &mut String, totals: &Totals) {
     for ((listener, route), series) in &totals.requests {
         histogram(out, &[("listener", listener), ("route", route)], series);
     }
+    streams(out, totals);
     family(
         out,
         "countersign_connections",
@@ -91,6 +92,18 @@ pub(super) fn policies(out: &mut String, sums: &Sums) {
                 let pairs: Vec<(&str, &str)> = named.into_iter().chain(more).collect();
                 line(out, name, &labels(&pairs), *count);
             }
+        }
+    }
+}
+
+/// Connections that are passed on unread.
+fn streams(out: &mut String, totals: &Totals) {
+    let help = "Connections that were passed on unread or refused, by reason.";
+    family(out, "countersign_streams_total", "counter", help);
+    for ((listener, route), reasons) in &totals.streams {
+        for (reason, count) in reasons {
+            let labels = labels(&[("listener", listener), ("route", route), ("reason", reason)]);
+            line(out, "countersign_streams_total", &labels, *count);
         }
     }
 }

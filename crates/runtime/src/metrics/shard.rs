@@ -21,6 +21,9 @@ struct Inner {
     /// Number of routes in `requests`.
     routes: usize,
     connections: Map<i64>,
+    streams: Map<Map<Streams>>,
+    /// Number of routes in `streams`.
+    stream_routes: usize,
     policies: Policies,
 }
 
@@ -38,6 +41,9 @@ pub struct Labels<'a> {
     /// Code of the reason.
     pub reason: &'static str,
 }
+
+/// Connections by reason.
+pub(super) type Streams = BTreeMap<&'static str, u64>;
 
 /// The requests of one route.
 #[derive(Default, Clone)]
@@ -87,6 +93,26 @@ impl Shard {
     /// Counts what a rule had to say.
     pub fn judge(&self, rule: &Arc<Origin>, verdict: Verdict) {
         lock(&self.inner).policies.count(rule, verdict);
+    }
+
+    /// Counts one connection that was passed on, or refused, without a look at its bytes.
+    pub fn stream(&self, listener: &Arc<str>, route: &Arc<str>, reason: &'static str) {
+        let mut inner = lock(&self.inner);
+        let known = inner
+            .streams
+            .get(listener)
+            .is_some_and(|routes| routes.contains_key(route));
+        let other = Arc::from(OTHER);
+        let (listener, route) = if known || inner.stream_routes < MOST_ROUTES {
+            (listener, route)
+        } else {
+            (&other, &other)
+        };
+        if !known {
+            inner.stream_routes += 1;
+        }
+        let routes = inner.streams.entry(listener.clone()).or_default();
+        *routes.entry(route.clone()).or_default().entry(reason).or_default() += 1;
     }
 
     /// Counts a connection as open until the value returned is dropped.
@@ -157,6 +183,7 @@ impl Drop for OpenConnection {
 pub(super) struct Totals {
     pub(super) requests: BTreeMap<(Arc<str>, Arc<str>), Series>,
     pub(super) connections: BTreeMap<Arc<str>, i64>,
+    pub(super) streams: BTreeMap<(Arc<str>, Arc<str>), Streams>,
     pub(super) policies: Sums,
 }
 
@@ -175,6 +202,15 @@ impl Totals {
                 }
             }
             totals.policies.add(&inner.policies);
+            for (listener, routes) in &inner.streams {
+                for (route, reasons) in routes {
+                    let key = (listener.clone(), route.clone());
+                    let sums = totals.streams.entry(key).or_default();
+                    for (reason, count) in reasons {
+                        *sums.entry(reason).or_default() += count;
+                    }
+                }
+            }
             for (listener, open) in &inner.connections {
                 *totals.connections.entry(listener.clone()).or_default() += open;
             }

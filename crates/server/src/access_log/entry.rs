@@ -10,7 +10,7 @@ use countersign_core::origin::Origin;
 
 use super::time::{Stamp, decimal};
 
-/// One request. Never holds a token: no query, no header beside ids.
+/// One request, or one connection that is passed on. Never holds a token: no query, no header beside ids.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry<'a> {
     /// When it came.
@@ -19,6 +19,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) listener: &'a str,
     /// `namespace/route/rule`; empty where none was found.
     pub(crate) route: &'a str,
+    /// Empty where there are no requests, as are path and status then.
     pub(crate) method: &'a str,
     /// Without the query, which may carry a token.
     pub(crate) path: &'a str,
@@ -36,6 +37,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) provider: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
     pub(crate) client: IpAddr,
+    /// Server name of the handshake, for connections that are passed on.
+    pub(crate) sni: Option<&'a str>,
     /// Backend and endpoint that answered or should have.
     pub(crate) backend: Option<&'a str>,
     pub(crate) upstream: Option<&'a str>,
@@ -80,9 +83,12 @@ impl Entry<'_> {
 
     fn fields(&self, line: &mut Line<'_>) {
         line.client(self.client);
-        line.text("method", self.method);
-        line.text("path", self.path);
-        line.number("status", self.status.into());
+        line.some("sni", self.sni);
+        if !self.method.is_empty() {
+            line.text("method", self.method);
+            line.text("path", self.path);
+            line.number("status", self.status.into());
+        }
         line.word("reason", self.reason);
         line.some("cut", self.cut);
         if let Some(rule) = self.rule {

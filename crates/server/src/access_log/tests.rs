@@ -28,6 +28,7 @@ fn entry() -> Entry<'static> {
         provider: Some("idp"),
         subject: Some("alice"),
         client: "192.0.2.1".parse().unwrap(),
+        sni: None,
         backend: Some("shop/cart:80"),
         upstream: Some("10.0.0.1:8080"),
         took: Duration::from_micros(1_234),

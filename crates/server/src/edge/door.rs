@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use countersign_config::compiled::{Compiled, Limits, SocketSettings, Timeouts};
-use countersign_core::listener::Socket;
+use countersign_core::listener::{Mode, Socket};
 use ipnet::IpNet;
 
 use super::tls::{CertificateError, Tls};
@@ -39,10 +39,11 @@ pub(crate) struct Accepted {
 pub(crate) enum Security {
     /// Nothing: HTTP at once.
     Clear,
+    /// Nothing: bytes to pass on at once.
+    Bytes,
     /// A TLS handshake.
     Tls(Tls),
-    /// Its certificates cannot be used, or none is there to check those of
-    /// clients with: nobody comes in.
+    /// Its certificates cannot be used: nobody comes in.
     Closed,
 }
 
@@ -58,11 +59,18 @@ pub(crate) fn securities(compiled: &Compiled) -> (Vec<Security>, Vec<Certificate
     let mut errors = Vec::new();
     let mut secure = |socket: &Socket, settings: &SocketSettings| {
         if !socket.tls {
-            return Security::Clear;
-        }
-        let clients = settings.clients.as_ref();
-        if clients.is_some_and(|it| it.authorities.is_empty()) {
-            return Security::Closed;
+            let mut listeners = socket.listeners.iter();
+            let http = listeners.all(|id| {
+                compiled
+                    .snapshot
+                    .listener(*id)
+                    .is_some_and(|it| it.mode == Mode::Http)
+            });
+            return if http {
+                Security::Clear
+            } else {
+                Security::Bytes
+            };
         }
         match Tls::new(&compiled.snapshot, socket, settings) {
             Ok(tls) => Security::Tls(tls),

@@ -1,5 +1,5 @@
 //! A worker's connections: from TCP to a [`Connection`] that HTTP is spoken
-//! on, and what a reload means to them.
+//! on or whose bytes are passed on, and what a reload means to them.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -8,23 +8,19 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use countersign_config::compiled::ClientValidation;
-use countersign_core::Identity;
-use countersign_core::connection::TlsVersion;
+use countersign_core::listener::Mode;
 use countersign_runtime::{Handle, Shard};
-use rustls_pki_types::UnixTime;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{error::Elapsed, timeout};
 
-use super::clients::Stranger;
 use super::door::{Accepted, Door, Security};
 use super::handler::Handler;
+use super::handshake::{self, Failed, Handshake};
 use super::http;
 use super::proxy_protocol::{self, Bad};
-use super::stream::{Tcp, Wire};
-use super::tls::Tls;
+use super::wire::{Tcp, Wire};
 use crate::connection::{Connection, Inbound, socket_at};
 
 /// See the module.
@@ -40,6 +36,13 @@ pub(super) struct Floor<H> {
     news: watch::Sender<()>,
 }
 
+/// A connection that was let in.
+struct Guest {
+    wire: Wire,
+    connection: Rc<Connection>,
+    mode: Mode,
+}
+
 /// Why a connection came to nothing.
 #[derive(Debug, Error)]
 enum Unfit {
@@ -47,37 +50,14 @@ enum Unfit {
     Io(#[from] io::Error),
     #[error(transparent)]
     Proxy(#[from] Bad),
-    #[error("TLS handshake: {0}")]
-    Handshake(io::Error),
-    #[error("no listener serves this name")]
-    NoListener,
-    #[error("the certificates that this socket needs cannot be used")]
-    Closed,
     #[error(transparent)]
-    Stranger(#[from] Stranger),
+    Handshake(#[from] Failed),
+    #[error("the certificates of this socket cannot be used")]
+    Closed,
     #[error("its socket went away with a reload")]
     Gone,
     #[error("it sent nothing in time")]
     Slow(#[from] Elapsed),
-}
-
-impl Unfit {
-    /// Whether it is about who the client is: the only thing that the client
-    /// cannot find out by itself.
-    fn is_stranger(&self) -> bool {
-        let tls = |error: &io::Error| {
-            let cause = error.get_ref().and_then(|it| it.downcast_ref());
-            matches!(
-                cause,
-                Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
-            )
-        };
-        match self {
-            Unfit::Stranger(_) => true,
-            Unfit::Handshake(error) => tls(error),
-            _ => false,
-        }
-    }
 }
 
 impl<H: Handler> Floor<H> {
@@ -97,14 +77,24 @@ impl<H: Handler> Floor<H> {
     pub(super) async fn receive(self: Rc<Self>, accepted: Accepted) {
         let (peer, door) = (accepted.peer, accepted.door.clone());
         match self.greet(accepted).await {
-            Ok(Some((wire, connection))) => {
+            Ok(Some(Guest {
+                wire,
+                connection,
+                mode: Mode::Http,
+            })) => {
                 let bounds = (door.limits, door.timeouts);
                 drop(door);
                 http::serve(wire, connection, self.handler.clone(), bounds).await;
             }
+            Ok(Some(Guest {
+                wire, connection, ..
+            })) => {
+                drop(door);
+                self.handler.clone().stream(connection, wire).await;
+            }
             Ok(None) => {}
-            Err(unfit) if unfit.is_stranger() => {
-                tracing::info!(%peer, reason = %unfit, "client certificate refused");
+            Err(Unfit::Handshake(failed)) if failed.is_stranger() => {
+                tracing::info!(%peer, reason = %failed, "client certificate refused");
             }
             Err(unfit) => tracing::debug!(%peer, reason = %unfit, "connection refused"),
         }
@@ -150,8 +140,9 @@ impl<H: Handler> Floor<H> {
         connections.push(Rc::downgrade(connection));
     }
 
-    /// All that comes before HTTP. `None` when the client left without a word.
-    async fn greet(&self, accepted: Accepted) -> Result<Option<(Wire, Rc<Connection>)>, Unfit> {
+    /// All that comes before what a connection is for. `None` when the client
+    /// left without a word.
+    async fn greet(&self, accepted: Accepted) -> Result<Option<Guest>, Unfit> {
         let Accepted {
             tcp,
             peer,
@@ -167,26 +158,36 @@ impl<H: Handler> Floor<H> {
         if door.is_proxy(client.ip()) {
             client = timeout(bound, introduced(&mut tcp, client)).await??;
         }
-        let (wire, http2, tls) = match &door.security {
+        let (wire, shaken) = match &door.security {
             Security::Closed => return Err(Unfit::Closed),
             Security::Clear => {
                 let Some(http2) = self.first_words(&mut tcp, &door).await? else {
                     return Ok(None);
                 };
-                (Wire::Clear(tcp), http2, None)
+                let clear = Handshake {
+                    http2,
+                    ..Handshake::default()
+                };
+                (Wire::Clear(tcp), clear)
             }
-            Security::Tls(tls) => {
-                let (wire, http2, shaken) = timeout(bound, handshake(tls, tcp)).await??;
-                (wire, http2, Some(shaken))
+            Security::Bytes => {
+                let clear = Handshake {
+                    mode: Mode::Stream,
+                    ..Handshake::default()
+                };
+                (Wire::Clear(tcp), clear)
             }
+            Security::Tls(tls) => timeout(bound, handshake::shake(tls, tcp)).await??,
         };
         let Handshake {
             version,
             sni,
             listener,
+            mode,
+            http2,
             identity,
             clients,
-        } = tls.unwrap_or_default();
+        } = shaken;
         let inbound = Inbound {
             peer: client,
             local,
@@ -197,6 +198,7 @@ impl<H: Handler> Floor<H> {
             http2,
             sni,
             listener,
+            passes: mode == Mode::Passthrough,
             drain: door.timeouts.drain,
         };
         let listener = inbound.listener.as_ref().unwrap_or(&door.listener);
@@ -209,7 +211,11 @@ impl<H: Handler> Floor<H> {
         if self.closing.get() {
             connection.close();
         }
-        Ok(Some((wire, connection)))
+        Ok(Some(Guest {
+            wire,
+            connection,
+            mode,
+        }))
     }
 
     /// Whether a cleartext client speaks HTTP/2, by its first bytes
@@ -269,43 +275,4 @@ async fn introduced(tcp: &mut Tcp, peer: SocketAddr) -> Result<SocketAddr, Unfit
             return Err(Bad::Missing.into());
         }
     }
-}
-
-/// What a TLS handshake settled; nothing on cleartext connections.
-#[derive(Default)]
-struct Handshake {
-    version: Option<TlsVersion>,
-    sni: Option<Box<str>>,
-    listener: Option<Arc<str>>,
-    identity: Option<Arc<Identity>>,
-    clients: Option<Arc<ClientValidation>>,
-}
-
-async fn handshake(tls: &Tls, tcp: Tcp) -> Result<(Wire, bool, Handshake), Unfit> {
-    let stream = tls.acceptor.accept(tcp).await.map_err(Unfit::Handshake)?;
-    let (_, session) = stream.get_ref();
-    let sni: Option<Box<str>> = session
-        .server_name()
-        .map(|name| countersign_core::host::canonical(name).into());
-    let listener = tls
-        .listener(sni.as_deref())
-        .ok_or(Unfit::NoListener)?
-        .clone();
-    let identity = match &tls.clients {
-        Some(clients) => clients.admit(session.peer_certificates(), UnixTime::now())?,
-        None => None,
-    };
-    let http2 = session.alpn_protocol() == Some(b"h2");
-    let version = match session.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
-        _ => TlsVersion::Tls13,
-    };
-    let shaken = Handshake {
-        version: Some(version),
-        sni,
-        listener: Some(listener),
-        identity: identity.map(Arc::new),
-        clients: tls.clients.as_ref().map(|it| it.validation().clone()),
-    };
-    Ok((Wire::Tls(Box::new(stream)), http2, shaken))
 }

@@ -23,7 +23,8 @@ use super::check;
 use super::framing::{Framing, Most};
 use super::handler::Handler;
 use super::pulse::{InFlight, Late, Pulse, Verdict};
-use super::stream::{Stream, Wire};
+use super::stream::Stream;
+use super::wire::Wire;
 use crate::connection::Connection;
 
 /// Speaks HTTP until the connection ends or goes over to another protocol.

@@ -3,7 +3,7 @@
 //! [`Sockets`] holds the listening sockets across reloads, [`acceptor`] takes
 //! connections from them, [`crew`] spreads these over the workers, [`floor`]
 //! makes a [`crate::Connection`] of each, and [`http`] hands the requests on
-//! it to a [`handler::Handler`].
+//! it to a [`handler::Handler`], or [`floor`] all of its bytes.
 
 pub(crate) mod acceptor;
 mod bind;
@@ -14,6 +14,8 @@ mod door;
 mod floor;
 pub(crate) mod framing;
 pub(crate) mod handler;
+mod handshake;
+mod hello;
 mod http;
 pub(crate) mod proxy_protocol;
 mod pulse;
@@ -21,6 +23,7 @@ mod sockets;
 mod stream;
 mod tls;
 mod vouch;
+pub(crate) mod wire;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,6 +5,7 @@ mod faults;
 mod http;
 mod limits;
 mod reload;
+mod streams;
 mod tls;
 
 use std::io::Write;
@@ -22,7 +23,7 @@ use countersign_config::compiled::{
 use countersign_core::Denial;
 use countersign_core::host::HostPattern;
 use countersign_core::id::ListenerId;
-use countersign_core::listener::{Listener, Socket};
+use countersign_core::listener::{Listener, Mode, Socket};
 use countersign_core::origin::Origin;
 use countersign_runtime::keys::{Boxed, Document, Failure, Fetch};
 use countersign_runtime::reload::{Compile, Plan, Report, run};
@@ -35,9 +36,11 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
 use super::Sockets;
 use super::handler::Handler;
+use super::wire::Wire;
 use crate::admin::Log;
 use crate::connection::Connection;
 use crate::server::{Server, ServerOptions};
@@ -49,6 +52,8 @@ pub(crate) struct Port {
     pub(crate) addresses: Vec<IpAddr>,
     /// Name, hostname, and certificate on TLS sockets.
     pub(crate) listeners: Vec<(&'static str, &'static str, Option<Pem>)>,
+    /// Modes of listeners by name; others read requests.
+    pub(crate) modes: Vec<(&'static str, Mode)>,
     pub(crate) clients: Option<Arc<ClientValidation>>,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
@@ -72,6 +77,7 @@ impl Port {
             bind: port::free(),
             addresses: vec![Ipv4Addr::LOCALHOST.into()],
             listeners: vec![("any", "", None)],
+            modes: Vec::new(),
             clients: None,
             limits: Limits::default(),
             timeouts: Timeouts {
@@ -101,7 +107,8 @@ pub(crate) fn compiled(ports: &[&Port]) -> Arc<Compiled> {
         for (name, host, pem) in &port.listeners {
             let id = ListenerId(u32::try_from(listeners.len()).unwrap());
             ids.push(id);
-            listeners.push(listener(name, host));
+            let mode = port.modes.iter().find(|(it, _)| it == name);
+            listeners.push(listener(name, host, mode.map(|(_, mode)| *mode)));
             let secret = |pem: &Pem| Certificate {
                 listener: id,
                 origin: origin("Secret", name),
@@ -110,7 +117,8 @@ pub(crate) fn compiled(ports: &[&Port]) -> Arc<Compiled> {
             };
             certificates.extend(pem.as_ref().map(secret));
         }
-        let tls = port.listeners.iter().any(|it| it.2.is_some());
+        let passes = port.modes.iter().any(|(_, it)| *it == Mode::Passthrough);
+        let tls = passes || port.listeners.iter().any(|it| it.2.is_some());
         sockets.push(Socket {
             port: port.bind,
             tls,
@@ -136,12 +144,12 @@ pub(crate) fn compiled(ports: &[&Port]) -> Arc<Compiled> {
     Arc::new(compiled)
 }
 
-fn listener(name: &str, host: &str) -> Listener {
+fn listener(name: &str, host: &str, mode: Option<Mode>) -> Listener {
     Listener {
         origin: origin("Gateway", "web"),
         name: name.into(),
         host: HostPattern::new(host),
-        mode: Default::default(),
+        mode: mode.unwrap_or_default(),
         routes: Default::default(),
         istio: None,
         jwt: None,
@@ -341,6 +349,19 @@ impl Handler for Mirror {
             "closing": connection.closing(),
         });
         Response::new(Full::from(text.to_string()).boxed_unsync())
+    }
+
+    /// Says who is there, then sends back what comes.
+    async fn stream(self: Rc<Self>, connection: Rc<Connection>, mut wire: Wire) {
+        let sni = connection.sni.as_deref().unwrap_or("-");
+        let listener = connection.listener().map_or("-", |it| it);
+        let greeting = format!("{sni} {listener} {}\n", connection.tls.is_some());
+        if connection.listener().is_none() || connection.tls.is_some() {
+            let _gone = wire.write_all(greeting.as_bytes()).await;
+        }
+        let (mut read, mut write) = tokio::io::split(wire);
+        let _gone = tokio::io::copy(&mut read, &mut write).await;
+        let _gone = write.shutdown().await;
     }
 
     fn refuse(

@@ -7,7 +7,7 @@ use countersign_config::compiled::{Certificate, SocketSettings};
 use countersign_core::Snapshot;
 use countersign_core::host::{self, HostPattern};
 use countersign_core::id::ListenerId;
-use countersign_core::listener::Socket;
+use countersign_core::listener::{Mode, Socket};
 use countersign_core::origin::Origin;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -23,10 +23,28 @@ use super::clients::Clients;
 /// What a socket needs for handshakes.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    pub(crate) acceptor: TlsAcceptor,
+    /// For handshakes that end here; `None` where none may.
+    ends: Option<Ends>,
+    names: Arc<Names>,
+}
+
+/// What handshakes end with.
+#[derive(Clone)]
+pub(crate) struct Ends {
+    http: TlsAcceptor,
+    /// For bytes of whatever kind: nothing is agreed on what they are.
+    bytes: TlsAcceptor,
     /// Checks the certificates of clients, where they are asked for one.
     pub(crate) clients: Option<Arc<Clients>>,
-    names: Arc<Names>,
+}
+
+impl Ends {
+    pub(crate) fn acceptor(&self, mode: Mode) -> &TlsAcceptor {
+        match mode {
+            Mode::Http => &self.http,
+            Mode::Stream | Mode::Passthrough => &self.bytes,
+        }
+    }
 }
 
 /// A certificate that cannot be used.
@@ -70,10 +88,11 @@ impl Tls {
             }]
         })?;
         let clients = clients.map(Arc::new);
+        let nobody = settings.clients.as_ref();
+        let nobody = nobody.is_some_and(|it| it.authorities.is_empty());
         match server(provider, names.clone(), clients.clone()) {
             Ok(config) if errors.is_empty() => Ok(Tls {
-                acceptor: TlsAcceptor::from(Arc::new(config)),
-                clients,
+                ends: (!nobody).then(|| Ends::new(config, clients)),
                 names,
             }),
             Ok(_) => Err(errors),
@@ -87,9 +106,20 @@ impl Tls {
         }
     }
 
-    /// Name of the listener that a handshake with this server name is for.
-    pub(crate) fn listener(&self, sni: Option<&str>) -> Option<&Arc<str>> {
-        self.names.find(sni).map(|entry| &entry.listener)
+    /// The listener that a handshake with this server name is for.
+    pub(crate) fn listener(&self, sni: Option<&str>) -> Option<&Entry> {
+        self.names.find(sni)
+    }
+
+    /// Whether the server name must be known before a handshake is answered.
+    pub(crate) fn peeks(&self) -> bool {
+        self.names.0.iter().any(|it| it.mode != Mode::Http)
+    }
+
+    /// What handshakes end with. `None` where there is no authority to check
+    /// clients with, although they must be.
+    pub(crate) fn ends(&self) -> Option<&Ends> {
+        self.ends.as_ref()
     }
 }
 
@@ -116,10 +146,14 @@ fn server(
 #[derive(Debug)]
 struct Names(Vec<Entry>);
 
+/// A listener by its hostname.
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
     host: HostPattern,
-    listener: Arc<str>,
+    /// Its name.
+    pub(crate) listener: Arc<str>,
+    /// What becomes of its connections.
+    pub(crate) mode: Mode,
     keys: Vec<Arc<CertifiedKey>>,
 }
 
@@ -143,6 +177,7 @@ impl Names {
             Some(Entry {
                 host,
                 listener: name,
+                mode: listener.mode,
                 keys: keys(*id),
             })
         };
@@ -204,6 +239,18 @@ fn certified(
             "`tls.key` does not belong to the first certificate of `tls.crt`".into(),
         )),
         Err(error) => Err(bad(says(&error))),
+    }
+}
+
+impl Ends {
+    fn new(config: ServerConfig, clients: Option<Arc<Clients>>) -> Ends {
+        let mut bytes = config.clone();
+        bytes.alpn_protocols = Vec::new();
+        Ends {
+            http: TlsAcceptor::from(Arc::new(config)),
+            bytes: TlsAcceptor::from(Arc::new(bytes)),
+            clients,
+        }
     }
 }
 

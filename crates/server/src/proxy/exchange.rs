@@ -292,6 +292,7 @@ impl Exchange {
                 .map(|it| &*it.name),
             subject: caller.and_then(|(_, claims)| claims.subject()),
             client: self.client,
+            sni: None,
             backend: backend.map(|it| &*it.name),
             upstream: self.upstream.as_deref(),
             took,

@@ -14,6 +14,8 @@ mod facts;
 mod forward;
 mod mirror;
 mod outbound;
+mod pass;
+mod passage;
 mod progress;
 mod random;
 mod reign;
@@ -46,6 +48,7 @@ use facts::Known;
 
 pub use body::{Body, Broken};
 pub(crate) use context::Context;
+pub(crate) use pass::pass;
 
 /// Answers one request.
 pub(crate) async fn serve(

@@ -94,7 +94,7 @@ async fn splice(
 }
 
 /// Comes when nothing has moved for so long.
-async fn silence(moved: &Cell<Instant>, idle: Duration) {
+pub(crate) async fn silence(moved: &Cell<Instant>, idle: Duration) {
     loop {
         let due = moved.get() + idle;
         if due <= Instant::now() {

@@ -6,6 +6,7 @@
 //! [`Upstream::connect`] are how a request gets a connection.
 
 mod connect;
+mod dial;
 mod pool;
 mod tls;
 
@@ -19,6 +20,7 @@ use countersign_core::id::BackendId;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use connect::Unreachable;
+pub(crate) use dial::Dialled;
 pub(crate) use pool::{Lease, Pool};
 
 /// All connections of a worker.
@@ -118,6 +120,19 @@ impl Upstream {
         fresh: bool,
         patience: Duration,
     ) -> Result<Lease, Unreachable> {
+        let known = |pool: &Rc<Pool>| if fresh { None } else { pool.take(upgrade) };
+        let open = async |pool: &Rc<Pool>| pool.open(upgrade).await;
+        self.reach(patience, known, open).await
+    }
+
+    /// What `known` has of the next endpoint, or what `open` makes of it or of
+    /// others.
+    async fn reach<T>(
+        &self,
+        patience: Duration,
+        known: impl Fn(&Rc<Pool>) -> Option<T>,
+        open: impl AsyncFn(&Rc<Pool>) -> Result<T, Unreachable>,
+    ) -> Result<T, Unreachable> {
         let mut deadline = None;
         let mut failure = Unreachable::NoEndpoint;
         for attempt in 0..=OTHERS {
@@ -128,8 +143,8 @@ impl Upstream {
                 break;
             }
             self.next.set(turn.wrapping_add(1));
-            if !fresh && let Some(lease) = pool.take(upgrade) {
-                return Ok(lease);
+            if let Some(found) = known(pool) {
+                return Ok(found);
             }
             let now = Instant::now();
             let deadline = *deadline.get_or_insert(now + patience);
@@ -143,8 +158,8 @@ impl Upstream {
             } else {
                 deadline
             };
-            match timeout_at(until, pool.open(upgrade)).await {
-                Ok(Ok(lease)) => return Ok(lease),
+            match timeout_at(until, open(pool)).await {
+                Ok(Ok(opened)) => return Ok(opened),
                 Ok(Err(error)) => failure = error,
                 Err(_elapsed) => failure = Unreachable::TimedOut,
             }

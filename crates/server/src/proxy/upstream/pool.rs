@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::super::upload::Upload;
 use super::connect::{Addresses, Opened, Unreachable, open};
+use super::dial::{Dialled, Duplex};
 use super::tls::Tls;
 
 /// Connections to one endpoint, kept by one worker.
@@ -135,6 +136,29 @@ impl Pool {
                 self.shared.borrow_mut().push(shared.clone());
                 self.lease(Sender::Http2(Stream::new(shared)), false)
             }
+        })
+    }
+
+    /// A new connection for bytes of any kind, in TLS where the backend's
+    /// certificate is to be checked, unless they are `sealed` already.
+    pub(super) async fn dial(&self, sealed: bool) -> Result<Dialled, Unreachable> {
+        let tls = match self.tls.as_ref().filter(|_| !sealed) {
+            Some(Ok(tls)) => Some(tls),
+            Some(Err(why)) => return Err(Unreachable::Tls(why.clone())),
+            None => None,
+        };
+        let tcp = self.addresses.connect().await?;
+        let stream: Box<dyn Duplex> = match tls {
+            None => Box::new(tcp),
+            Some(tls) => {
+                let connected = tls.bytes.connect(tls.name.clone(), tcp).await;
+                Box::new(connected.map_err(|error| Unreachable::Tls(error.to_string()))?)
+            }
+        };
+        self.failed.set(None);
+        Ok(Dialled {
+            stream,
+            label: self.label.clone(),
         })
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Tls {
     pub(super) requests: TlsConnector,
     /// For upgrades, which need HTTP/1.1.
     pub(super) upgrades: TlsConnector,
+    /// For bytes of any kind: nothing is agreed on what they are.
+    pub(super) bytes: TlsConnector,
     /// SNI.
     pub(super) name: ServerName<'static>,
 }
@@ -39,6 +41,7 @@ impl Tls {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         let name = server_name(&tls.server_name)?;
+        let bytes = TlsConnector::from(Arc::new(config.clone()));
         config.alpn_protocols = vec![HTTP1.into()];
         let upgrades = TlsConnector::from(Arc::new(config.clone()));
         config.alpn_protocols = match protocol {
@@ -49,6 +52,7 @@ impl Tls {
         Ok(Tls {
             requests: TlsConnector::from(Arc::new(config)),
             upgrades,
+            bytes,
             name,
         })
     }
