@@ -112,7 +112,11 @@ impl Shard {
             inner.stream_routes += 1;
         }
         let routes = inner.streams.entry(listener.clone()).or_default();
-        *routes.entry(route.clone()).or_default().entry(reason).or_default() += 1;
+        *routes
+            .entry(route.clone())
+            .or_default()
+            .entry(reason)
+            .or_default() += 1;
     }
 
     /// Counts a connection as open until the value returned is dropped.
