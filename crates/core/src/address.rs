@@ -40,9 +40,11 @@ impl TrustedProxies {
 
     fn told(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let skip = usize::try_from(self.hops).ok()?.checked_sub(1)?;
-        // An unreadable line is one bad entry: it takes its place in the count.
+        // An unreadable line is one bad entry: it takes its place in the count. An empty one is none,
+        // as where Envoy joins the lines.
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let entry = lines
+            .filter(|line| !line.is_empty())
             .flat_map(|line| line.to_str().unwrap_or("?").rsplit(','))
             .nth(skip)?;
         entry.trim_matches([' ', '\t']).parse().ok()
@@ -77,6 +79,8 @@ mod tests {
             (1, &["10.1.2.3", "10.9.9.9"], "10.9.9.9"),
             (2, &["10.1.2.3", "10.9.9.9"], "10.1.2.3"),
             (3, &["1.1.1.1, 10.1.2.3", "10.9.9.9"], "1.1.1.1"),
+            (1, &["10.1.2.3", ""], "10.1.2.3"),
+            (2, &["10.1.2.3", "", "10.9.9.9"], "10.1.2.3"),
             (1, &["zz"], peer),
             (1, &["10.1.2.3, "], peer),
             (2, &["10.1.2.3, zz"], "10.1.2.3"),

@@ -143,10 +143,12 @@ fn is_root(path: &str) -> bool {
     }
     let mut segments = Vec::new();
     for segment in plain.split('/') {
-        match segment {
+        // Parameters of a dot segment go with it.
+        let name = segment.split(';').next().unwrap_or_default();
+        match name {
             "." => {}
             ".." => _ = segments.pop(),
-            other => segments.push(other),
+            _ => segments.push(segment),
         }
     }
     segments.iter().all(|it| it.is_empty())

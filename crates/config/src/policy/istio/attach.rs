@@ -117,12 +117,17 @@ pub(in crate::policy) fn attach(
     };
     let mut known: HashMap<Vec<usize>, RequirementId> = HashMap::new();
     for gateway in &scene.gateways {
-        let applying: Vec<usize> = (0..policies.len())
+        let mut applying: Vec<usize> = (0..policies.len())
             .filter(|index| {
                 let policy = policies.get(*index);
                 policy.is_some_and(|it| applies(it.object, &it.target, gateway, mesh))
             })
             .collect();
+        // istiod asks the gateway's own namespace before the root: of rules for one issuer the first decides.
+        applying.sort_by_key(|it| {
+            let policy = policies.get(*it);
+            policy.is_some_and(|it| it.object.namespace != gateway.key.namespace)
+        });
         let with_rules = |it: &usize| compiled.get(*it).is_some_and(|rules| !rules.is_empty());
         if !applying.iter().any(with_rules) {
             continue;

@@ -41,6 +41,21 @@ fn istio_policies_reach_their_namespace_and_from_the_root_all() {
 }
 
 #[test]
+fn of_rules_for_one_issuer_those_of_the_gateways_namespace_come_before_the_roots() {
+    let older = authentication("a", "istio-system", ONE).replace(
+        "namespace: istio-system}",
+        "namespace: istio-system, creationTimestamp: '2026-01-01T00:00:00Z'}",
+    );
+    let both = load(&(older + &authentication("z", "apps", ONE)));
+    let rules = both.istio_rules("apps");
+    let [first, second] = rules.as_slice() else {
+        panic!("two rules: {rules:?}")
+    };
+    assert!(first.contains("apps/z"), "{rules:?}");
+    assert!(second.contains("istio-system/a"), "{rules:?}");
+}
+
+#[test]
 fn istio_selectors_hold_against_the_gateways_labels() {
     let select = |labels: &str| {
         format!("{{selector: {{matchLabels: {labels}}}, jwtRules: [{{issuer: b, jwks: KEYS}}]}}")
