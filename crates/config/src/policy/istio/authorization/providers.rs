@@ -2,40 +2,11 @@
 //! refused at load.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::spec::Authorization;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::policy::istio::reach::applies;
 use crate::policy::{GatewayInfo, Mesh};
-use crate::read::Spanned;
-
-/// What is to be said of a provider by itself: a dry run does not ask it, and nobody can ask one that is not known.
-pub(super) fn unasked(name: &Spanned<Arc<str>>, mesh: &Mesh, dry_run: bool) -> Option<Diagnostic> {
-    let known = mesh.providers.contains(&name.value);
-    let name_quoted = quoted(name);
-    let told = match (known, dry_run) {
-        (true, false) => return None,
-        (true, true) => {
-            let message = format!("{name_quoted} is not asked: it is only recorded what matches");
-            let warning = Diagnostic::warning("provider-not-asked", message);
-            warning.help("nothing, if a record is all that is wanted")
-        }
-        (false, _) => {
-            let what = if dry_run {
-                "would be refused"
-            } else {
-                "is refused"
-            };
-            let message = format!(
-                "nobody knows the provider {name_quoted}: every request that this policy matches {what}"
-            );
-            let warning = Diagnostic::warning("unknown-provider", message);
-            warning.help("name one of MeshConfig's `extensionProviders`, or write a DENY policy if that is meant")
-        }
-    };
-    Some(told.at(name.span))
-}
 
 /// Reports policies whose provider would have to be asked. Where the policies of a gateway name several, Istio asks none
 /// of them and refuses what matches; so does the gateway.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use countersign_core::authz::{Action, Policy, Rule};
 
 use super::clause::Scope;
-use super::providers;
 use super::rule::rules;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
@@ -137,7 +136,7 @@ fn provider(
     });
     let key = fields.key("provider").unwrap_or(fields.span());
     let told = match (action, &provider) {
-        (Action::Custom, Some(name)) => providers::unasked(name, mesh, dry_run),
+        (Action::Custom, Some(name)) => unasked(name, mesh, dry_run),
         (Action::Custom, None) if named => None,
         (Action::Custom, None) => {
             let message = "`action: CUSTOM` needs a provider that decides";
@@ -156,6 +155,33 @@ fn provider(
         fields.diags().push(told);
     }
     provider.filter(|_| action == Action::Custom)
+}
+
+/// What is to be said of a provider by itself: a dry run does not ask it, and nobody can ask one that is not known.
+fn unasked(name: &Spanned<Arc<str>>, mesh: &Mesh, dry_run: bool) -> Option<Diagnostic> {
+    let known = mesh.providers.contains(&name.value);
+    let name_quoted = quoted(name);
+    let told = match (known, dry_run) {
+        (true, false) => return None,
+        (true, true) => {
+            let message = format!("{name_quoted} is not asked: it is only recorded what matches");
+            let warning = Diagnostic::warning("provider-not-asked", message);
+            warning.help("nothing, if a record is all that is wanted")
+        }
+        (false, _) => {
+            let what = if dry_run {
+                "would be refused"
+            } else {
+                "is refused"
+            };
+            let message = format!(
+                "nobody knows the provider {name_quoted}: every request that this policy matches {what}"
+            );
+            let warning = Diagnostic::warning("unknown-provider", message);
+            warning.help("name one of MeshConfig's `extensionProviders`, or write a DENY policy if that is meant")
+        }
+    };
+    Some(told.at(name.span))
 }
 
 const DRY_RUN: &str = "istio.io/dry-run";
