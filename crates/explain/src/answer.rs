@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use countersign_core::authz::Remark;
 use countersign_core::listener::Listener;
 use countersign_core::origin::Origin;
 use countersign_core::request::Prepared;
@@ -36,6 +37,8 @@ pub struct Answer<'c> {
     pub passed_to: Option<Vec<(Option<Arc<str>>, u32)>>,
     /// The steps of the decision.
     pub trace: Trace,
+    /// What policies under trial would do, and what audits note.
+    pub remarks: Vec<Remark>,
     /// The request as policies saw it; `None` where it did not get that far.
     pub seen: Option<Seen>,
     /// Names in the client's certificate that policies look at.

@@ -2,6 +2,7 @@
 
 use countersign_config::compiled::Compiled;
 use countersign_core::authn::Requirement;
+use countersign_core::authz::Remark;
 use countersign_core::listener::Mode;
 use countersign_core::route::RouteQuery;
 use countersign_core::{
@@ -53,7 +54,7 @@ pub fn ask<'c>(
         Ok(parts) => parts,
         Err(problem) => {
             let denial = Denial::because(Reason::BadRequest, problem);
-            return Ok(question.refused(denial, Trace::default(), None));
+            return Ok(question.refused(denial, Told::default(), None));
         }
     };
     question.credentials(&mut parts)?;
@@ -85,6 +86,13 @@ pub fn head(compiled: &Compiled, ask: &Ask) -> Result<Parts, Impossible> {
     };
     question.credentials(&mut parts)?;
     Ok(parts)
+}
+
+/// What a decision says beside its outcome.
+#[derive(Default)]
+struct Told {
+    trace: Trace,
+    remarks: Vec<Remark>,
 }
 
 struct Question<'c, 'a> {
@@ -188,10 +196,10 @@ impl<'c> Question<'c, '_> {
         let prepared = within.and_then(|()| prepare(snapshot, &arrival, &mut parts));
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(denial) => return Ok(self.refused(denial, Trace::default(), None)),
+            Err(denial) => return Ok(self.refused(denial, Told::default(), None)),
         };
         let request = Request::new(&parts, &prepared, arrival.connection);
-        let (outcome, trace) = self.decide(&request);
+        let (outcome, told) = self.decide(&request);
         let seen = |parts: &Parts, prepared: &Prepared| Seen {
             parts: parts.clone(),
             prepared: prepared.clone(),
@@ -200,16 +208,16 @@ impl<'c> Question<'c, '_> {
         Ok(match outcome {
             Ok(grant) => {
                 let seen = seen(&parts, &prepared);
-                self.granted(&grant, trace, seen, &original)
+                self.granted(&grant, told, seen, &original)
             }
-            Err(denial) => self.refused(denial, trace, Some(seen(&parts, &prepared))),
+            Err(denial) => self.refused(denial, told, Some(seen(&parts, &prepared))),
         })
     }
 
     /// As [`countersign_core::decide`], noting which keys would have been fetched.
-    fn decide(&self, request: &Request<'_>) -> (Result<Grant<'c>, Denial>, Trace) {
+    fn decide(&self, request: &Request<'_>) -> (Result<Grant<'c>, Denial>, Told) {
         let (mut progress, mut trace) = (Progress::default(), Trace::default());
-        loop {
+        let outcome = loop {
             let (snapshot, facts) = (&self.compiled.snapshot, &self.facts);
             match decide_with(
                 &mut progress,
@@ -219,16 +227,18 @@ impl<'c> Question<'c, '_> {
                 self.now,
                 &mut trace,
             ) {
-                Outcome::Allow(grant) => return (Ok(grant), trace),
-                Outcome::Deny(denial) => return (Err(denial), trace),
+                Outcome::Allow(grant) => break Ok(grant),
+                Outcome::Deny(denial) => break Err(denial),
                 Outcome::Need(Need::Keys(provider) | Need::FreshKeys { provider, .. }) => {
                     self.facts.lacks(provider);
                 }
             }
-        }
+        };
+        let remarks = progress.remarks().to_vec();
+        (outcome, Told { trace, remarks })
     }
 
-    fn granted(&self, grant: &Grant<'c>, trace: Trace, seen: Seen, original: &Parts) -> Answer<'c> {
+    fn granted(&self, grant: &Grant<'c>, told: Told, seen: Seen, original: &Parts) -> Answer<'c> {
         let made = upstream::make(&upstream::Way {
             compiled: self.compiled,
             grant,
@@ -242,7 +252,7 @@ impl<'c> Question<'c, '_> {
             Ok(made) => made,
             Err(mut denial) => {
                 denial.route = self.rule_id(grant);
-                return self.refused(denial, trace, Some(seen));
+                return self.refused(denial, told, Some(seen));
             }
         };
         Answer {
@@ -253,7 +263,7 @@ impl<'c> Question<'c, '_> {
             reply: made.reply,
             upstream: made.upstream,
             route: Some(grant.rule),
-            ..self.blank(trace, Some(seen))
+            ..self.blank(told, Some(seen))
         }
     }
 
@@ -263,7 +273,7 @@ impl<'c> Question<'c, '_> {
         found.next().map(|(id, _)| countersign_core::id::RuleId(id))
     }
 
-    fn refused(&self, denial: Denial, trace: Trace, seen: Option<Seen>) -> Answer<'c> {
+    fn refused(&self, denial: Denial, told: Told, seen: Option<Seen>) -> Answer<'c> {
         let route = denial.route.and_then(|id| self.compiled.snapshot.rule(id));
         Answer {
             reply: Some(reply::refusal(&denial, self.ask, route)),
@@ -271,11 +281,11 @@ impl<'c> Question<'c, '_> {
             reason: denial.reason,
             rule: denial.origin,
             detail: denial.detail,
-            ..self.blank(trace, seen)
+            ..self.blank(told, seen)
         }
     }
 
-    fn blank(&self, trace: Trace, seen: Option<Seen>) -> Answer<'c> {
+    fn blank(&self, told: Told, seen: Option<Seen>) -> Answer<'c> {
         let listener = seen.as_ref().map(|seen| seen.prepared.listener);
         let listener = listener.or(self.entrance.tls);
         let principals = self.ask.identity.iter().flat_map(Identity::names);
@@ -292,7 +302,8 @@ impl<'c> Question<'c, '_> {
             route: None,
             upstream: None,
             passed_to: None,
-            trace,
+            trace: told.trace,
+            remarks: told.remarks,
             seen,
             principals: principals.map(str::to_owned).collect(),
             uri_names: self.ask.identity.as_ref().map_or(0, |it| it.uris.len()),

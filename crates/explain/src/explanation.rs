@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_config::compiled::Compiled;
 use countersign_config::diagnostic::Diagnostics;
+use countersign_core::authz::Remark;
 use countersign_core::origin::Origin;
 use serde_json::{Value, json};
 
@@ -100,6 +101,7 @@ impl Explanation<'_, '_> {
             "upstream": upstream,
             "connection": connection,
             "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
+            "remarks": answer.remarks.iter().map(remark).collect::<Vec<_>>(),
             "hints": self.hints.iter().map(hint).collect::<Vec<_>>(),
         })
     }
@@ -132,6 +134,11 @@ fn step(step: &Step) -> Value {
         "decisive": step.decisive,
         "at": step.at.as_deref().map(place),
     })
+}
+
+/// What a policy that decides nothing has to say.
+fn remark(remark: &Remark) -> Value {
+    json!({ "outcome": remark.outcome.code(), "rule": place(&remark.origin) })
 }
 
 fn hint(hint: &Hint) -> Value {

@@ -40,6 +40,7 @@ pub(crate) fn ask<'c>(
         upstream: None,
         passed_to: Some(Vec::new()),
         trace,
+        remarks: decided.remarks.to_vec(),
         seen: None,
         principals: ask
             .identity

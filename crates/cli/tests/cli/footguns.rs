@@ -185,6 +185,13 @@ fn rules() -> Vec<Footgun> {
             ..of("path-like", "path-like", true)
         },
         Footgun {
+            policy: policy("DENY", "  - to: [{operation: {paths: [/orders]}}]").replace(
+                "namespace: shop}",
+                "namespace: shop, annotations: {istio.io/dry-run: 'true'}}",
+            ),
+            ..of("under-trial", "under-trial", true)
+        },
+        Footgun {
             policy: policy("ALLOW", "  - to: [{operation: {paths: [/health]}}]"),
             ..of("allow-is-exclusive", "allow-is-exclusive", false)
         },

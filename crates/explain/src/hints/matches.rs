@@ -1,13 +1,13 @@
 //! Hints about rules that did match, where their author may have thought that they do not.
 
-use countersign_core::authz::{Action, Clause, HeaderField, Rule, Test, Text};
+use countersign_core::authz::{Action, Clause, HeaderField, Remark, Remarked, Rule, Test, Text};
 use countersign_jose::Value;
 
 use super::{Hint, Scene, hint};
 use crate::events;
 
 pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
-    let mut out = Vec::new();
+    let mut out = on_trial(scene);
     for action in [Action::Deny, Action::Allow] {
         for (_, origin) in events::matched(scene.answer, action) {
             let Some((_, rule)) = events::rule(scene.snapshot, scene.answer, origin) else {
@@ -36,6 +36,19 @@ pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
         }
     }
     out
+}
+
+/// Policies that would decide otherwise, were they not under trial.
+fn on_trial(scene: &Scene<'_>) -> Vec<Hint> {
+    let would_deny = |it: &&Remark| it.outcome == Remarked::WouldDeny;
+    let remarks = scene.answer.remarks.iter().filter(would_deny);
+    let passing = remarks.filter(|_| scene.answer.is_allowed());
+    passing
+        .map(|it| {
+            let text = "a policy under trial (`istio.io/dry-run`) would refuse this request; as it is, that is only recorded";
+            hint("under-trial", text, Some(&it.origin))
+        })
+        .collect()
 }
 
 const EVERYTHING: &str = "the rule has no condition, so it matches every request";
