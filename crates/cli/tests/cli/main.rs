@@ -17,4 +17,5 @@ mod general;
 mod identity;
 mod run;
 mod sample;
+mod streams;
 mod token;

@@ -21,7 +21,8 @@ pub(super) fn human(it: &Explanation<'_, '_>, palette: Palette) -> String {
         out += &backend(it, upstream, palette);
     }
     out.extend(remarks(it, palette));
-    out
+    out.truncate(out.trim_end().len());
+    out + "\n"
 }
 
 /// One line for each thing, for `grep`.
