@@ -9,8 +9,23 @@ use countersign_testkit::corpus::Istio;
 /// Decisions by which we may admit what Envoy refuses, or hand on something else than it does.
 const OTHERWISE: &[&str] = &["T2", "T6", "T7", "P7", "P8"];
 
-/// Decisions by the case that they explain.
-pub(crate) struct Differences(BTreeMap<String, String>);
+/// In what a case came out otherwise than recorded.
+pub(crate) struct Disagreement {
+    pub(crate) why: String,
+    /// Status that the client got; none where there is no answer.
+    pub(crate) status: Option<u16>,
+    /// Whether the request got through.
+    pub(crate) admitted: bool,
+}
+
+/// What the page says of each case that it lists.
+pub(crate) struct Differences(BTreeMap<String, Row>);
+
+struct Row {
+    /// What the client gets: the status in front of the row's words, or 200.
+    status: u16,
+    decision: String,
+}
 
 impl Differences {
     pub(crate) fn read() -> Self {
@@ -30,23 +45,29 @@ impl Differences {
             // The page's own section of this name says why a message is refused before any policy.
             let cites = cites || decision == "HTTP";
             assert!(cites, "{id} cites no decision: {decision}");
-            (id.to_owned(), decision.to_owned())
+            let words = row.split('|').nth(2).expect("words").trim();
+            let status = words.split_once(':').and_then(|(it, _)| it.parse().ok());
+            let row = Row {
+                status: status.unwrap_or(200),
+                decision: decision.to_owned(),
+            };
+            (id.to_owned(), row)
         });
         Self(rows.collect())
     }
 
-    /// Whether the case may come out otherwise than recorded: it is listed, and refused unless its decision says
-    /// otherwise.
-    pub(crate) fn explain(&self, case: &Istio, admitted: bool) -> Result<(), String> {
-        let Some(decision) = self.0.get(&case.id) else {
+    /// Whether the case may come out so: it is listed with this status, and refused unless its decision says otherwise.
+    pub(crate) fn explain(&self, case: &Istio, came: &Disagreement) -> Result<(), String> {
+        let Some(Row { status, decision }) = self.0.get(&case.id) else {
             return Err("not in docs/differences.md".to_owned());
         };
-        if !admitted || OTHERWISE.contains(&&**decision) {
-            return Ok(());
+        if came.status != Some(*status) {
+            return Err(format!("docs/differences.md says {status}"));
         }
-        Err(format!(
-            "{decision} does not say that such a request is admitted"
-        ))
+        if came.admitted && !OTHERWISE.contains(&&**decision) {
+            return Err(format!("{decision} does not say that it is admitted"));
+        }
+        Ok(())
     }
 
     /// Listed, but not among these.

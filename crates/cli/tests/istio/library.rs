@@ -23,9 +23,9 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::json;
 
 use crate::certificates::{Certificates, SERVER, names};
+use crate::differences::Disagreement;
 use crate::group::{Group, Ports, is_parser, level};
 use crate::keys::{GOOD, key_set};
-use crate::tally::Disagreement;
 
 /// Nothing listens on any of them.
 pub(crate) const PORTS: Ports = Ports {
@@ -57,6 +57,7 @@ pub(crate) fn ask(compiled: &Compiled, case: &Istio) -> Option<Disagreement> {
     };
     Some(Disagreement {
         why: why?,
+        status: Some(answer.status),
         admitted,
     })
 }

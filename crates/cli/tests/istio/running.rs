@@ -11,9 +11,9 @@ use countersign_testkit::port;
 use countersign_testkit::upstream::Upstream;
 
 use crate::certificates::{Certificates, SERVER};
+use crate::differences::Disagreement;
 use crate::group::{Group, Ports, is_parser, level};
 use crate::keys::key_server;
-use crate::tally::Disagreement;
 
 /// What all groups share.
 pub(crate) struct World {
@@ -59,6 +59,7 @@ impl Scene {
         let before = self.upstream.seen().len();
         let answer = self.send(case);
         let admitted = self.upstream.seen().len() > before;
+        let status = answer.as_ref().ok().map(|it| it.status);
         let why = match answer {
             Err(error) => Some(format!("no answer: {error}")),
             Ok(answer) if is_parser(case) => {
@@ -74,7 +75,11 @@ impl Scene {
             why?,
             self.gateway.stderr().lines().last().unwrap_or("")
         );
-        Some(Disagreement { why, admitted })
+        Some(Disagreement {
+            why,
+            status,
+            admitted,
+        })
     }
 
     fn send(&self, case: &Istio) -> io::Result<Response> {

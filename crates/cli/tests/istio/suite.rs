@@ -10,10 +10,10 @@ use countersign_testkit::corpus::{Istio, IstioRequest};
 use serde_json::{Map, Value, json};
 
 use crate::certificates::{Certificates, names};
+use crate::differences::Disagreement;
 use crate::group::{Group, is_parser, level};
 use crate::keys::{GOOD, key_set};
 use crate::library::PORTS;
-use crate::tally::Disagreement;
 
 /// What the binary says of every case, by id.
 pub(crate) struct Told {
@@ -207,10 +207,18 @@ impl Told {
             Some(it) => it["got"] != "",
             None => case.expect.reached_upstream,
         };
+        let status = match differences.clone().find(|it| it["field"] == "status") {
+            Some(it) => it["got"].as_str().and_then(|it| it.parse().ok()),
+            None => Some(case.expect.status),
+        };
         let differences = differences
             .map(|it| format!("{} want {} got {}", it["field"], it["expected"], it["got"]));
         let differences: Vec<String> = differences.collect();
         let why = format!("{}; {}", differences.join(", "), told["because"]);
-        Some(Disagreement { why, admitted })
+        Some(Disagreement {
+            why,
+            status,
+            admitted,
+        })
     }
 }

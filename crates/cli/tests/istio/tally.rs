@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_testkit::corpus::Istio;
 
-use crate::differences::Differences;
+use crate::differences::{Differences, Disagreement};
 use crate::group::Group;
 
 /// What came of the cases at one door.
@@ -15,13 +15,6 @@ pub(crate) struct Tally {
     counts: BTreeMap<String, [usize; 3]>,
     differ: Vec<String>,
     failed: Vec<String>,
-}
-
-/// In what a case came out otherwise than recorded.
-pub(crate) struct Disagreement {
-    pub(crate) why: String,
-    /// Whether the request got through.
-    pub(crate) admitted: bool,
 }
 
 impl Tally {
@@ -48,6 +41,7 @@ impl Tally {
         for case in &group.cases {
             let disagreement = (!group.is_invalid()).then(|| Disagreement {
                 why: format!("does not load: {told}"),
+                status: None,
                 admitted: false,
             });
             self.count(case, disagreement);
@@ -58,17 +52,18 @@ impl Tally {
     fn count(&mut self, case: &Istio, disagreement: Option<Disagreement>) {
         let part: Vec<&str> = case.group.split('/').take(2).collect();
         let counts = self.counts.entry(part.join("/")).or_default();
-        let Some(Disagreement { why, admitted }) = disagreement else {
+        let Some(disagreement) = disagreement else {
             counts[0] += 1;
             return;
         };
-        match self.known.explain(case, admitted) {
+        match self.known.explain(case, &disagreement) {
             Ok(()) => {
                 counts[1] += 1;
                 self.differ.push(case.id.clone());
             }
             Err(unexplained) => {
                 counts[2] += 1;
+                let why = disagreement.why;
                 self.failed
                     .push(format!("{}: {why} ({unexplained})", case.id));
             }
