@@ -4,9 +4,9 @@ use countersign_jose::{Claims, Value};
 
 use super::TokenRule;
 
-/// The claims that policies read: those of the first token that the first rule
-/// to succeed accepted, as in Envoy. All others say the same issuer and
-/// subject (decision T3).
+/// The claims that policies read: of the requirement they stand with, those of
+/// the first token that the first rule to succeed accepted, as in Envoy. All
+/// others say the same issuer and subject (decision T3).
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
     /// What the token says.

@@ -26,8 +26,8 @@ pub struct Progress<'r> {
     evaluation: Evaluation<'r>,
     accepted: SmallVec<[Accepted; 2]>,
     edits: Edits,
-    /// Whose claims policies read: position in `accepted`, and the rule.
-    caller: Option<(usize, RequirementId, u32)>,
+    /// Requirements that accepted a token, each with its caller's place in `accepted`.
+    callers: SmallVec<[(RequirementId, usize); 2]>,
     /// Requirements that have passed already.
     passed: SmallVec<[RequirementId; 2]>,
     remarks: Remarks,
@@ -105,8 +105,7 @@ impl<'r> Progress<'r> {
                     Stage::Jwt
                 }
                 Stage::Jwt => {
-                    let wanted = self.hit.map_or(listener.jwt, |hit| hit.jwt);
-                    self.require(wanted, req, snap, facts, now, rec)?;
+                    self.require(self.wanted(listener), req, snap, facts, now, rec)?;
                     Stage::Reroute
                 }
                 Stage::Reroute => {
@@ -190,12 +189,9 @@ impl<'r> Progress<'r> {
                 let origin = || requirement.origin.clone();
                 let edits = self.edits.add(requirement, &accepted);
                 edits.map_err(|reason| Denial::by(reason, origin(), req))?;
-                if self.caller.is_none() {
-                    let first = (0..).zip(&accepted).min_by_key(|(_, it)| it.rule);
-                    let number =
-                        |(at, it): (usize, &Accepted)| (self.accepted.len() + at, id, it.rule);
-                    self.caller = first.map(number);
-                }
+                let places = self.accepted.len()..;
+                let first = places.zip(&accepted).min_by_key(|(_, it)| it.rule);
+                self.callers.extend(first.map(|(at, _)| (id, at)));
                 self.accepted.extend(accepted);
                 let one = one_identity(&self.accepted);
                 one.map_err(|reason| Denial::by(reason, origin(), req))?;
@@ -228,7 +224,7 @@ impl<'r> Progress<'r> {
         }
         let trusted = listener.proxies.trusts(req.connection.peer.ip());
         let mut remarks = std::mem::take(&mut self.remarks);
-        let caller = self.caller(snap);
+        let caller = self.caller(listener.istio.or(self.wanted(listener)), snap);
         let attributes = Attributes::of_request(req, trusted, &self.edits, caller);
         let mut outcome = actions
             .iter()
@@ -256,19 +252,29 @@ impl<'r> Progress<'r> {
                 "a set of expressions is gone",
             ));
         };
-        let claims = self.caller(snap).map(|it| it.claims);
+        let place = self.wanted(listener).or(listener.istio);
+        let claims = self.caller(place, snap).map(|it| it.claims);
         let known = Known::new(req, &self.edits, claims, now);
         let outcome = rbac.enforce(&known, rec);
         outcome.map_err(|it| denial(it, req))
     }
 
-    /// Whose claims policies read, where a token was accepted.
-    fn caller<'c>(&'c self, snap: &'c Snapshot) -> Option<Caller<'c>> {
-        let (at, requirement, rule) = self.caller?;
-        let rules = snap.requirement(requirement)?.rules();
+    /// What the route, or without one the gateway, demands beside Istio's policies.
+    fn wanted(&self, listener: &Listener) -> Option<RequirementId> {
+        self.hit.map_or(listener.jwt, |hit| hit.jwt)
+    }
+
+    /// Whose token one requirement accepted. A policy reads the claims of the
+    /// requirement it stands with and never those of another: an issuer names
+    /// one person for all of its audiences, and each of the tokens says
+    /// something else about them.
+    fn caller<'c>(&'c self, id: Option<RequirementId>, snap: &'c Snapshot) -> Option<Caller<'c>> {
+        let id = id?;
+        let (_, at) = self.callers.iter().find(|(it, _)| *it == id)?;
+        let accepted = self.accepted.get(*at)?;
         Some(Caller {
-            claims: &self.accepted.get(at)?.claims,
-            rule: rules.get(rule as usize)?,
+            claims: &accepted.claims,
+            rule: snap.requirement(id)?.rules().get(accepted.rule as usize)?,
         })
     }
 
@@ -290,8 +296,8 @@ impl<'r> Progress<'r> {
         }
         self.hit = hit;
         record_hit(hit, snap, rec);
-        let wanted = hit.map_or(listener.jwt, |hit| hit.jwt);
-        wanted.is_some_and(|id| !self.passed.contains(&id))
+        self.wanted(listener)
+            .is_some_and(|id| !self.passed.contains(&id))
     }
 
     fn answer<'s>(

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::world::*;
 
-fn rbac(name: &str, dialect: Dialect, source: &str) -> Rbac {
+pub(crate) fn rbac(name: &str, dialect: Dialect, source: &str) -> Rbac {
     let place = Origin {
         kind: "TrafficPolicy",
         ..(*origin(name)).clone()
@@ -38,7 +38,12 @@ fn rbac(name: &str, dialect: Dialect, source: &str) -> Rbac {
 }
 
 /// Attaches expressions to the listener and to routes, by number.
-fn attach(world: &mut World, rbacs: Vec<Rbac>, listener: Option<u32>, routes: &[Option<u32>]) {
+pub(crate) fn attach(
+    world: &mut World,
+    rbacs: Vec<Rbac>,
+    listener: Option<u32>,
+    routes: &[Option<u32>],
+) {
     let held: &mut Listener = &mut world.snap.listeners[0];
     held.rbac = listener.map(RbacId);
     let mut entries: Vec<_> = held.routes.entries().cloned().collect();
@@ -49,7 +54,7 @@ fn attach(world: &mut World, rbacs: Vec<Rbac>, listener: Option<u32>, routes: &[
     world.snap.rbacs = rbacs.into();
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 

@@ -9,6 +9,7 @@
     reason = "whatever goes wrong here must fail the test"
 )]
 
+mod callers;
 mod expressions;
 mod listeners;
 mod policies;

@@ -15,27 +15,27 @@ fn defaults() -> Box<[Source]> {
     Source::defaults().into()
 }
 
-fn texts(values: &[&str]) -> Vec<Text> {
+pub(crate) fn texts(values: &[&str]) -> Vec<Text> {
     values.iter().map(|it| Text::parse(it)).collect()
 }
 
-fn path(value: &str) -> Test {
+pub(crate) fn path(value: &str) -> Test {
     Test::Paths(texts(&[value]), Vec::new())
 }
 
-fn header(name: &'static str, value: &str) -> Test {
+pub(crate) fn header(name: &'static str, value: &str) -> Test {
     Test::Header(
         HeaderField::Named(HeaderName::from_static(name)),
         texts(&[value]),
     )
 }
 
-fn caller() -> Test {
+pub(crate) fn caller() -> Test {
     let (issuer, subject) = (Text::Present, Text::Present);
     Test::RequestPrincipals(vec![RequestPrincipal { issuer, subject }])
 }
 
-fn clause(negated: bool, test: Test) -> Clause {
+pub(crate) fn clause(negated: bool, test: Test) -> Clause {
     Clause {
         field: "field".into(),
         negated,
@@ -44,7 +44,7 @@ fn clause(negated: bool, test: Test) -> Clause {
 }
 
 /// A policy of one rule with one clause.
-fn policy(name: &str, action: Action, negated: bool, test: Test) -> Policy {
+pub(crate) fn policy(name: &str, action: Action, negated: bool, test: Test) -> Policy {
     let rule = Rule {
         origin: origin(&format!("{name}-rule")),
         from: Vec::new(),
@@ -59,7 +59,7 @@ fn policy(name: &str, action: Action, negated: bool, test: Test) -> Policy {
     }
 }
 
-fn guarded(mut world: World, policies: Vec<Policy>) -> World {
+pub(crate) fn guarded(mut world: World, policies: Vec<Policy>) -> World {
     world.snap.policies = Box::new([PolicySet::new(policies)]);
     world.snap.listeners[0].policies = Some(PolicySetId(0));
     world
@@ -75,7 +75,7 @@ fn behind_tokens(policies: Vec<Policy>) -> World {
 
 /// Status, reason and the rule that refused; the same with and without a recorder.
 #[track_caller]
-fn ask(world: &World, request: http::request::Builder) -> (u16, Reason, String) {
+pub(crate) fn ask(world: &World, request: http::request::Builder) -> (u16, Reason, String) {
     let mut parts = request.body(()).unwrap().into_parts().0;
     let prepared = world.prepare(&mut parts).unwrap();
     let request = Request::new(&parts, &prepared, CLEAR);
@@ -99,11 +99,11 @@ fn ask(world: &World, request: http::request::Builder) -> (u16, Reason, String) 
     quick
 }
 
-fn denied(reason: Reason, rule: &str) -> (u16, Reason, String) {
+pub(crate) fn denied(reason: Reason, rule: &str) -> (u16, Reason, String) {
     (403, reason, rule.to_owned())
 }
 
-fn allowed() -> (u16, Reason, String) {
+pub(crate) fn allowed() -> (u16, Reason, String) {
     (200, Reason::Ok, String::new())
 }
 
