@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::Snapshot;
+use countersign_core::authn::Requirement;
 use countersign_core::authz::{Action, Clause, Policy, Rule};
 use countersign_core::origin::Origin;
 use countersign_core::trace::{Event, Mismatch};
@@ -83,4 +84,18 @@ pub(crate) fn accepted<'a>(answer: &'a Answer<'_>) -> Vec<&'a Claims> {
         })
     };
     answer.claims.iter().filter(was_accepted).collect()
+}
+
+/// The requirement that a step is about, of those that the listener and its routes have.
+pub(crate) fn requirement<'s>(
+    snapshot: &'s Snapshot,
+    answer: &Answer<'_>,
+    origin: &Arc<Origin>,
+) -> Option<&'s Requirement> {
+    let own = answer
+        .listener
+        .and_then(|it| it.istio)
+        .and_then(|id| snapshot.requirement(id));
+    let mut all = own.into_iter().chain(&snapshot.requirements);
+    all.find(|it| it.origin == *origin)
 }

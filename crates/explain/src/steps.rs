@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use countersign_core::authn::Requirement;
 use countersign_core::authz::Action;
 use countersign_core::origin::Origin;
 use countersign_core::trace::{Event, Expressed, Mismatch};
@@ -281,7 +280,7 @@ fn places(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> String {
         .iter()
         .take_while(|it| !std::ptr::eq(*it, event));
     let requirement = before.filter_map(|it| match it {
-        Event::Requirement { origin } => requirement(snapshot, answer, origin),
+        Event::Requirement { origin } => events::requirement(snapshot, answer, origin),
         _ => None,
     });
     let sources = requirement
@@ -292,20 +291,6 @@ fn places(snapshot: &Snapshot, answer: &Answer<'_>, event: &Event) -> String {
         [] => String::new(),
         some => format!(" in {}", some.join(", ")),
     }
-}
-
-/// The requirement that a step is about, of those that the listener and its routes have.
-pub(crate) fn requirement<'s>(
-    snapshot: &'s Snapshot,
-    answer: &Answer<'_>,
-    origin: &Arc<Origin>,
-) -> Option<&'s Requirement> {
-    let own = answer
-        .listener
-        .and_then(|it| it.istio)
-        .and_then(|id| snapshot.requirement(id));
-    let mut all = own.into_iter().chain(&snapshot.requirements);
-    all.find(|it| it.origin == *origin)
 }
 
 /// The object, and the part of it that is meant.

@@ -11,7 +11,7 @@ use countersign_jose::TokenError;
 use http::header::AUTHORIZATION;
 
 use super::{Hint, Scene, hint};
-use crate::{events, steps};
+use crate::events;
 
 pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
     let mut out = Vec::new();
@@ -37,7 +37,7 @@ fn looked_at<'a>(scene: &Scene<'a>) -> Vec<(&'a Arc<Origin>, &'a Requirement, bo
         if let Event::Requirement { origin } = event {
             let next = events.get(index + 1);
             let has_token = matches!(next, Some(Event::TokenFound { .. }));
-            let requirement = steps::requirement(scene.snapshot, scene.answer, origin);
+            let requirement = events::requirement(scene.snapshot, scene.answer, origin);
             found.extend(requirement.map(|it| (origin, it, has_token)));
         }
     }
