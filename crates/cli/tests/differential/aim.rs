@@ -38,6 +38,7 @@ struct Aim {
     wants_token: bool,
     issuer: usize,
     claims: Map<String, Value>,
+    proxies: usize,
 }
 
 impl Aim {
@@ -76,6 +77,7 @@ impl Aim {
             wants_token: random.percent(45),
             issuer,
             claims: claims(random),
+            proxies: group.proxies,
         }
     }
 
@@ -267,14 +269,12 @@ impl Aim {
             Some((network, _)) => network.to_owned(),
             None => value.to_owned(),
         };
-        let more = *random.pick(&[
-            "",
-            "",
-            ", 10.0.0.1",
-            ", 203.0.113.9",
-            ",10.1.1.1 , 10.2.2.2",
-        ]);
-        let value = format!("{address}{more}");
+        // Where the last but so many is believed, mostly there.
+        let behind = match random.below(10) {
+            0..7 => self.proxies.saturating_sub(1),
+            _ => random.below(3),
+        };
+        let value = address + &", 10.0.0.1".repeat(behind);
         self.ask.headers.push(("x-forwarded-for".into(), value));
     }
 
@@ -344,6 +344,12 @@ fn claims(random: &mut Random) -> Map<String, Value> {
         ("azp", json!("cli")),
         ("level", json!(7)),
         ("realm", json!({"roles": ["admin"], "name": "x"})),
+        (
+            "realm",
+            json!({"roles": {"deep": ["dev", ["ops"], "admin"]}}),
+        ),
+        ("groups", json!([{"in": "dev"}, "*", "a b"])),
+        ("role", json!(["", "devops", 7, true])),
         ("a.b", json!("admin")),
         ("scp", json!("read write")),
         ("permission", json!("  write ")),

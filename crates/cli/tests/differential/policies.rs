@@ -42,7 +42,7 @@ impl Group {
                 "MERGE_SLASHES",
                 "DECODE_AND_MERGE_SLASHES",
             ]),
-            proxies: *random.pick(&[0, 0, 1, 2]),
+            proxies: *random.pick(&[0, 1, 1, 2]),
             tls,
         }
     }

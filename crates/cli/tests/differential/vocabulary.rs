@@ -23,9 +23,13 @@ const HOSTS: &[&str] = &[
     "*:8080",
     "a.example.com.",
     "a.*.com",
+    "*.Example.COM",
+    "B.EXAMPLE.*",
 ];
 
-const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "OPTIONS", "P*", "*T", "*"];
+const METHODS: &[&str] = &[
+    "GET", "POST", "PUT", "DELETE", "OPTIONS", "P*", "*T", "*", "PATCH",
+];
 
 /// Methods that Envoy takes, as far as they occur here.
 pub(crate) const KNOWN_METHODS: &[&str] = &[
@@ -55,6 +59,14 @@ const PATHS: &[&str] = &[
     "/files/a%2fb",
     "/*/users",
     "/caf%C3%A9",
+    "/{**}",
+    "/{*}/{*}",
+    "/{*}/{**}/users",
+    "/%61pi",
+    "//admin",
+    "api*",
+    "*/",
+    "/api?a=1",
 ];
 
 const PORTS: &[&str] = &["__PORT__", "__PORT__", "80", "65535"];
@@ -98,6 +110,9 @@ const REQUEST_PRINCIPALS: &[&str] = &[
     "*.test/alice",
     "*ce",
     "https://idp.test/team/carol",
+    "https://idp.test//alice",
+    "*//bob",
+    "*/",
     "plain/alice",
     "plain",
     "pla*",
@@ -110,6 +125,9 @@ const PRINCIPALS: &[&str] = &[
     "td2.example/ns/default/sa/web",
     "old.example/ns/default/sa/web",
     "cluster.local/*",
+    "old.example/ns/default/sa/*",
+    "*.example/ns/default/sa/web",
+    "*/ns/default/sa/*",
     "*/sa/web",
     "*/ns/default/sa/web",
     "client.example.com",
@@ -201,6 +219,8 @@ pub(crate) const CONDITIONS: &[Field] = &[
     ),
     field("request.auth.claims[realm][roles]", ROLES),
     field("request.auth.claims[realm]", ROLES),
+    field("request.auth.claims[realm][roles][deep]", ROLES),
+    field("request.auth.claims[groups][in]", ROLES),
     field("request.auth.claims[a.b]", ROLES),
     field("request.auth.claims[https://ns/claim]", ROLES),
     field("request.auth.claims[level]", &["7", "*", "1.5"]),
