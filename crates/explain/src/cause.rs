@@ -45,22 +45,33 @@ fn allowed(snapshot: &Snapshot, answer: &Answer<'_>) -> String {
         Event::Accepted { origin, .. } => Some(format!("{origin} accepts its token")),
         _ => None,
     });
-    let anonymous = last(|event| match event {
-        Event::Requirement { origin } => {
-            Some(format!("it brings no token, and {origin} asks for none"))
-        }
+    let disregarded = answer.trace.events.contains(&Event::Disregarded);
+    let brings = if disregarded {
+        "its token is no good and counts as none"
+    } else {
+        "it brings no token"
+    };
+    let asked = last(|event| match event {
+        Event::Requirement { origin } => Some(origin.to_string()),
         _ => None,
     });
+    let anonymous = asked.map(|origin| format!("{brings}, and {origin} asks for none"));
     let preflight = last(|event| match event {
         Event::PreflightSkipped => Some("it is a CORS preflight, which brings no token".to_owned()),
         _ => None,
     });
+    let held = answer
+        .trace
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::Expression { .. } | Event::AddressList { .. }));
     let nothing = || match answer
         .listener
         .and_then(|it| it.policies)
         .and_then(|id| snapshot.policies(id))
     {
         Some(_) => "no policy refuses it".to_owned(),
+        None if held => "no expression refuses it".to_owned(),
         None => "nothing is asked of it here".to_owned(),
     };
     expression

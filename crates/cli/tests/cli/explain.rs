@@ -467,3 +467,53 @@ fn pretty(json: &str) -> String {
     let document: Value = serde_json::from_str(json).expect("one JSON document");
     serde_json::to_string_pretty(&document).unwrap() + "\n"
 }
+
+/// The first line for a request that gets in where these policies hold.
+fn headline(policy: &str, args: &[&str]) -> String {
+    let folder = Folder::new()
+        .file("shop/gateway.yaml", &sample::gateway())
+        .file("shop/policy.yaml", policy);
+    let ended = explain(&folder, &[&["--url", URL], args].concat());
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    ended.stdout.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_expression_that_refuses_nothing_was_asked_all_the_same() {
+    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: writes, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]
+  rbac: {action: Deny, policy: {matchExpressions: [\"request.method == 'PUT'\"]}}
+";
+    let line = headline(policy, &[]);
+    assert_eq!(line, "allowed, because no expression refuses it");
+}
+
+#[test]
+fn a_token_that_counts_as_none_is_no_missing_token() {
+    let jwks = mint::jwks(&[&Key::new(Kind::P256, "one")]);
+    let policy = format!(
+        "apiVersion: agentgateway.dev/v1alpha1
+kind: AgentgatewayPolicy
+metadata: {{name: people, namespace: shop}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: edge}}]
+  traffic:
+    jwtAuthentication:
+      mode: Permissive
+      providers:
+      - issuer: {}
+        jwks: {{inline: '{jwks}'}}
+",
+        sample::ISSUER
+    );
+    let line = headline(&policy, &["-H", "Authorization: Bearer x.y.z"]);
+    assert!(
+        line.contains("its token is no good and counts as none"),
+        "{line}"
+    );
+    let line = headline(&policy, &[]);
+    assert!(line.contains("it brings no token"), "{line}");
+}
