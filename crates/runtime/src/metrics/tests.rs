@@ -219,6 +219,22 @@ async fn keys_and_reloads() {
 }
 
 #[test]
+fn connections_that_are_passed_on_are_summed_by_reason() {
+    let metrics = Metrics::new();
+    let (listener, route): (Arc<str>, Arc<str>) = ("l".into(), "r".into());
+    for (worker, reason) in [(0, "ok"), (1, "ok"), (1, "policy_denied")] {
+        metrics.shard(worker).stream(&listener, &route, reason);
+    }
+    let text = metrics.render();
+    for (reason, count) in [("ok", 2), ("policy_denied", 1)] {
+        let line = format!(
+            "countersign_streams_total{{listener=\"l\",route=\"r\",reason=\"{reason}\"}} {count}\n"
+        );
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+#[test]
 fn each_family_is_described_once() {
     let metrics = Metrics::new();
     count(&metrics.shard(0), "a", 200, "ok", 1);
@@ -232,6 +248,7 @@ fn each_family_is_described_once() {
         [
             "countersign_requests_total counter",
             "countersign_request_seconds histogram",
+            "countersign_streams_total counter",
             "countersign_connections gauge",
             "countersign_policy_denials_total counter",
             "countersign_dry_run_total counter",

@@ -69,6 +69,13 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     shortest.then_some((length, rest))
 }
 
+/// Bytes as they are written where they are no text.
+pub(super) fn hexadecimal(bytes: &[u8]) -> Box<str> {
+    let digit = |it: u8| char::from_digit(u32::from(it), 16).unwrap_or('0');
+    let digits = bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]);
+    digits.collect::<String>().into()
+}
+
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use countersign_core::Identity;
 
-use super::der::{BOOLEAN, OCTET_STRING, OID, Reader, SEQUENCE};
+use super::der::{BOOLEAN, OCTET_STRING, OID, Reader, SEQUENCE, hexadecimal};
 use super::subject;
 
 /// Reads the names of a certificate in DER. `None` where one of them cannot be
@@ -74,12 +74,6 @@ fn printable(bytes: &[u8]) -> Option<&str> {
         return None;
     }
     std::str::from_utf8(bytes).ok()
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> Box<str> {
-    let digit = |it: u8| char::from_digit(u32::from(it), 16).unwrap_or('0');
-    let digits = bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]);
-    digits.collect::<String>().into()
 }
 
 /// `[0]`

@@ -3,8 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::der::{Element, OID, Reader, SEQUENCE, SET};
-use super::names::hexadecimal;
+use super::der::{Element, OID, Reader, SEQUENCE, SET, hexadecimal};
 
 /// Writes the content of a `Name`. `None` where it is malformed.
 pub(super) fn write(name: &[u8]) -> Option<Box<str>> {

@@ -125,6 +125,21 @@ impl Upstream {
         self.reach(patience, known, open).await
     }
 
+    /// Connects to the next endpoint for bytes of any kind, or to another where
+    /// it does not accept, all within `patience`. What is `sealed` by its client
+    /// already is not put into TLS again.
+    ///
+    /// # Errors
+    /// Why the last of them could not be reached.
+    pub(crate) async fn dial(
+        &self,
+        sealed: bool,
+        patience: Duration,
+    ) -> Result<Dialled, Unreachable> {
+        let open = async |pool: &Rc<Pool>| pool.dial(sealed).await;
+        self.reach(patience, |_| None, open).await
+    }
+
     /// What `known` has of the next endpoint, or what `open` makes of it or of
     /// others.
     async fn reach<T>(
