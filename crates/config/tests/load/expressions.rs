@@ -150,6 +150,71 @@ fn filters_name_policies_that_come_first() {
     assert_eq!(at(&compiled(&yaml), "default/gw/http", "one"), "Deny named");
 }
 
+/// A rule that names several policies: of each field the first decides, and the others are told.
+#[test]
+fn of_several_policies_that_a_filter_names_the_first_decides_and_the_rest_is_told() {
+    let filters = |names: &str| {
+        let filters = names.split(' ').map(|it| {
+            format!("{{type: ExtensionRef, extensionRef: {{group: gateway.kgateway.dev, kind: TrafficPolicy, name: {it}}}}}")
+        });
+        filters.collect::<Vec<_>>().join(", ")
+    };
+    let named = |name: &str, fields: &str| {
+        format!(
+            "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{name: {name}}}\nspec: {{{fields}}}\n---\n"
+        )
+    };
+    let rbac = |action: &str| {
+        format!("rbac: {{action: {action}, policy: {{matchExpressions: ['true']}}}}")
+    };
+    let policies = named("a", &rbac("Allow"))
+        + &named("b", &rbac("Deny"))
+        + &named("c", "jwtAuth: {disable: {}}")
+        + &named(
+            "d",
+            &format!("jwtAuth: {{disable: {{}}}}, {}", rbac("Deny")),
+        );
+    let scene = |names: &str| {
+        gateway(HTTP)
+            + SERVICE
+            + &route(&format!(
+                "{{name: one, filters: [{}], {TO_SERVICE}}}",
+                filters(names)
+            ))
+            + &policies
+    };
+    let overridden = |field: &str, loser: &str, winner: &str| {
+        format!(
+            "warning[policy-overridden]: `{field}` of TrafficPolicy `{loser}` is overridden here: `{winner}`, \
+             which the rule names before, says the same"
+        )
+    };
+    for (names, decides, expected) in [
+        ("a b", "Allow a", vec![overridden("rbac", "b", "a")]),
+        ("b a", "Deny b", vec![overridden("rbac", "a", "b")]),
+        ("a c", "Allow a", vec![]),
+        ("a a", "Allow a", vec![]),
+        (
+            "a c d",
+            "Allow a",
+            vec![
+                overridden("rbac", "d", "a"),
+                overridden("jwtAuth", "d", "c"),
+            ],
+        ),
+    ] {
+        let loaded = load_one(&scene(names));
+        let mut told = told(&loaded);
+        told.retain(|it| it.contains("policy-overridden"));
+        told.sort_unstable();
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!(told, expected, "{names}");
+        let compiled = loaded.compiled.unwrap();
+        assert_eq!(at(&compiled, "default/gw/http", "one"), decides, "{names}");
+    }
+}
+
 #[test]
 fn of_two_policies_on_one_level_the_first_wins_field_by_field() {
     let yaml = scene(&(rbac("b", GATEWAY, YES) + &rbac("a", GATEWAY, YES)));
