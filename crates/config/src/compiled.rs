@@ -26,7 +26,8 @@ pub struct Compiled {
     /// reloads to find routes that ask for less than before (decision P5a).
     pub protection: Box<[Protection]>,
     /// One line for each Gateway: what its AuthorizationPolicies ask of
-    /// callers. Compared likewise.
+    /// callers, and the settings that decide what policies compare. Compared
+    /// likewise.
     pub gateways: Box<[Protection]>,
 }
 
@@ -40,7 +41,8 @@ pub struct Protection {
     /// asks for something else has others. Each once, in this order.
     ///
     /// Of AuthorizationPolicies a route has `allow-only` where nobody gets in unless one lets him, `deny` and `custom` where
-    /// some refuse. A Gateway has them with the policies, and a digest of what they say.
+    /// some refuse. A Gateway has them with the policies, and a digest of what they say; and, where anything is demanded on it,
+    /// `paths:…`, `client-address:…`, `proxy-protocol:…` and `streams-end-with-token`.
     pub demands: Box<[Arc<str>]>,
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_core::Snapshot;
 
-use crate::compiled::{Compiled, Protection};
+use crate::compiled::Compiled;
 use crate::diagnostic::Diagnostics;
 use crate::gateway::Gateways;
 use crate::object::Objects;
@@ -54,11 +54,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
     let mut policies = policy::compile(&scene, diags);
     let mut backends = Backends::new(&refs);
     let routed = routes.compile(&gateways, &refs, &mut backends, &policies, diags);
-    let protected = gateways.infos().into_iter().map(|it| Protection {
-        route: format!("Gateway {}/{}", it.key.namespace, it.key.name).into(),
-        demands: policies.authorization_demands(&it.key).into(),
-    });
-    let protected = protected.collect();
+    let protected = gateways.protection(&policies, &routed.guarded);
     let bound = gateways.compile(&policies, routed.entries, &routed.written, diags);
     let mut sets = std::mem::take(&mut policies.sets);
     sets.extend(bound.sets);

@@ -11,6 +11,7 @@ mod debug;
 mod identity;
 mod listener;
 mod parameters;
+mod protection;
 mod sockets;
 mod spec;
 mod streams;

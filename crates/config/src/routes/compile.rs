@@ -1,5 +1,6 @@
 //! Routes as the core looks them up.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use countersign_core::filter::{Filters, Mirror};
@@ -14,7 +15,7 @@ use super::spec::{Route, Rule};
 use crate::compiled::Protection;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::gateway::{Carried, Gateways, Written};
-use crate::policy::{Effect, Policies, sort_demands};
+use crate::policy::{Effect, GatewayKey, Policies, sort_demands};
 use crate::read::Spanned;
 use crate::refs::{BackendRef, Backends, Dangling, Referrer, Refs, Speaks};
 
@@ -24,6 +25,8 @@ pub(crate) struct Compiled {
     /// Of each listener, by its number.
     pub(crate) entries: Vec<Vec<RouteEntry>>,
     pub(crate) protection: Vec<Protection>,
+    /// Gateways of which some route demands something.
+    pub(crate) guarded: HashSet<GatewayKey>,
     /// Headers of requests that filters write.
     pub(crate) written: Vec<Written>,
 }
@@ -35,6 +38,7 @@ struct Compiler<'a, 'r, 'o> {
     rules: Vec<RouteRule>,
     entries: Vec<Vec<RouteEntry>>,
     protection: Vec<Protection>,
+    guarded: HashSet<GatewayKey>,
     written: Vec<Written>,
     /// Counts matches: those counted first win ties.
     age: u64,
@@ -57,6 +61,7 @@ impl Routes {
             rules: Vec::new(),
             entries: vec![Vec::new(); gateways.listener_count()],
             protection: Vec::new(),
+            guarded: HashSet::new(),
             written: Vec::new(),
             age: 0,
         };
@@ -74,6 +79,7 @@ impl Routes {
             rules: compiler.rules.into(),
             entries: compiler.entries,
             protection: compiler.protection,
+            guarded: compiler.guarded,
             written: compiler.written,
         }
     }
@@ -247,6 +253,9 @@ impl Compiler<'_, '_, '_> {
         all.extend_from_slice(demands);
         all.extend(place.gateway.client_demands(place.listener));
         sort_demands(&mut all);
+        if !all.is_empty() {
+            self.guarded.insert(key.clone());
+        }
         self.protection.push(Protection {
             route: format!(
                 "{} {} {}",

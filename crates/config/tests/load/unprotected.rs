@@ -2,7 +2,7 @@
 
 use countersign_config::compiled::{Compiled, Protection};
 
-use super::support::{HTTP, SERVICE, TO_SERVICE, compiled, gateway, route};
+use super::support::{HTTP, SERVICE, TO_SERVICE, compiled, gateway, gateway_named, route};
 
 fn policy(name: &str, spec: &str) -> String {
     format!(
@@ -19,10 +19,21 @@ fn words(of: &[Protection]) -> Vec<String> {
     one.demands.iter().map(ToString::to_string).collect()
 }
 
+/// Words of the Gateway about its policies.
+fn of_policies(of: &[Protection]) -> Vec<String> {
+    let mut words = words(of);
+    words.retain(|it| {
+        ["allow-only:", "deny:", "custom:"]
+            .iter()
+            .any(|of| it.starts_with(of))
+    });
+    words
+}
+
 /// Words of the Gateway that are gone after a reload, without their digests.
 fn lost(old: &str, new: &str) -> Vec<String> {
-    let now = words(&load(new).gateways);
-    let mut old = words(&load(old).gateways);
+    let now = of_policies(&load(new).gateways);
+    let mut old = of_policies(&load(old).gateways);
     old.retain(|it| !now.contains(it));
     old.iter()
         .map(|it| it.rsplit_once('/').unwrap().0.to_owned())
@@ -136,8 +147,86 @@ fn routes_say_so_in_short() {
     let many: String = (0..20)
         .map(|it| policy(&format!("p{it}"), &paths("ALLOW", &format!("/{it}"))))
         .collect();
-    let [word] = &words(&load(&many).gateways)[..] else {
+    let [word] = &of_policies(&load(&many).gateways)[..] else {
         panic!()
     };
     assert!(word.starts_with("allow-only:20-policies/"), "{word}");
+}
+
+/// The mesh's settings and the Gateway's parameters decide what policies compare, so a change of them is told as well.
+#[test]
+fn what_policies_compare_is_a_demand() {
+    let mesh = |text: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\ndata: {{mesh: '{text}'}}\n---\n"
+        )
+    };
+    let parameters = |spec: &str| {
+        let fields = "  infrastructure: {parametersRef: {group: countersign.dev, kind: GatewayParameters, name: p}}\n";
+        gateway_named("gw", fields, HTTP)
+            + &format!(
+                "apiVersion: countersign.dev/v1alpha1\nkind: GatewayParameters\nmetadata: {{name: p}}\nspec: {{{spec}}}\n---\n"
+            )
+    };
+    let rest = SERVICE.to_owned()
+        + &route(&format!("{{{TO_SERVICE}}}"))
+        + &policy("d", &paths("DENY", "/a"));
+    let plain = gateway(HTTP);
+    let seen = |config: &str| {
+        let mut words = words(&compiled(&(config.to_owned() + &rest)).gateways);
+        words.retain(|it| !it.starts_with("deny:"));
+        words
+    };
+    let defaults = [
+        "paths:BASE",
+        "client-address:peer",
+        "proxy-protocol:nobody",
+        "streams-end-with-token",
+    ];
+    assert_eq!(seen(&plain), defaults);
+    for (config, instead) in [
+        (
+            plain.clone() + &mesh("pathNormalization: {normalization: NONE}"),
+            [Some("paths:NONE"), None, None, None],
+        ),
+        (
+            plain.clone() + &mesh("pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}"),
+            [Some("paths:DECODE_AND_MERGE_SLASHES"), None, None, None],
+        ),
+        (
+            plain.clone() + &mesh("defaultConfig: {gatewayTopology: {numTrustedProxies: 1}}"),
+            [None, Some("client-address:hops=1 from anybody"), None, None],
+        ),
+        (
+            parameters(
+                "forwarded: {trustedProxies: 2, trustedAddresses: [192.0.2.0/24, 10.0.0.0/8]}",
+            ),
+            [
+                None,
+                Some("client-address:hops=2 from 10.0.0.0/8|192.0.2.0/24"),
+                None,
+                None,
+            ],
+        ),
+        (
+            parameters("proxyProtocol: {from: [192.0.2.0/24, 10.0.0.0/8]}"),
+            [
+                None,
+                None,
+                Some("proxy-protocol:10.0.0.0/8|192.0.2.0/24"),
+                None,
+            ],
+        ),
+    ] {
+        let mut expected = defaults;
+        for (word, instead) in expected.iter_mut().zip(instead) {
+            *word = instead.unwrap_or(word);
+        }
+        assert_eq!(seen(&config), expected, "{config}");
+    }
+    let outlive = seen(&parameters("streams: {outliveToken: true}"));
+    assert_eq!(outlive, defaults[..3]);
+    // Where nothing is demanded there is nothing to lose.
+    let open = gateway(HTTP) + SERVICE + &route(&format!("{{{TO_SERVICE}}}"));
+    assert_eq!(words(&compiled(&open).gateways), [""; 0]);
 }
