@@ -38,6 +38,8 @@ pub(super) enum Place {
     Open,
     /// Where `value` and `key` are what something is compared with.
     Conditions,
+    /// Where `key` says what is compared.
+    When,
     /// `jwks`, which holds keys or says where they are.
     Keys,
     /// Headers to set or add, of which only the names are everybody's.
@@ -58,8 +60,10 @@ impl Place {
             (Place::Headers, _) => Place::Hidden,
             (_, "jwks") => Place::Keys,
             (Place::Conditions, "value" | "key") => Place::Conditions,
+            (Place::When, "key") => Place::When,
             (_, name) if is_secret(name) => Place::Hidden,
             (_, "matches" | "path" | "addresses" | "matchexpressions") => Place::Conditions,
+            (_, "when") => Place::When,
             (_, "requestheadermodifier" | "responseheadermodifier" | "set" | "add") => {
                 Place::Headers
             }

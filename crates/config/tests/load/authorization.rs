@@ -10,7 +10,7 @@ use http::HeaderName;
 use super::support::{HTTP, compiled, gateway, gateway_named, listener, load_one, told};
 
 /// A policy `default/p` with this `spec`.
-fn policy(spec: &str) -> String {
+pub(crate) fn policy(spec: &str) -> String {
     named("p", "default", "", spec)
 }
 
@@ -579,4 +579,29 @@ fn policies_that_hold_nowhere_say_so() {
             "warning[policy-without-target]: this target of the policy protects nothing here, because there is no Gateway default/lost"
         ]
     );
+}
+
+/// Where every target was refused, that is all there is to tell: there is no reason beside it.
+#[test]
+fn targets_that_were_refused_are_told_once() {
+    let bad = "{group: apps, kind: Deployment, name: a}, {group: '', kind: Pod, name: b}";
+    for spec in [
+        format!("{{targetRefs: [{bad}], rules: [{{}}]}}"),
+        "{targetRef: {group: apps, kind: Deployment, name: a}, rules: [{}]}".to_owned(),
+    ] {
+        for policy in [
+            policy(&spec),
+            policy(&spec)
+                .replace("AuthorizationPolicy", "RequestAuthentication")
+                .replace("rules: [{}]", "jwtRules: []"),
+        ] {
+            let loaded = load_one(&(base() + &policy));
+            let mut told = told(&loaded);
+            told.retain(|it| !it.contains("[policy-without-effect]"));
+            assert!(!told.is_empty() && loaded.compiled.is_none());
+            for it in told {
+                assert!(it.contains("a policy of Istio cannot target"), "{it}");
+            }
+        }
+    }
 }

@@ -275,3 +275,30 @@ fn urls_with_user_information_are_refused_unseen() {
     let fine = "{issuer: 'https://i.test/@me', jwksUri: 'https://i.test/keys?for=me@i.test'}";
     assert!(!shown(&authentication(fine)).contains("error"));
 }
+
+/// The key of a condition says what is compared; only the header's values may be a password.
+#[test]
+fn keys_of_conditions_are_shown() {
+    let policy = |entry: &str| {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: a}}\n\
+             spec: {{action: DENY, rules: [{{when: [\n {entry}\n]}}]}}\n---\n"
+        )
+    };
+    let [line, marks] = excerpt(
+        &policy("{key: 'request.header[x-a]', values: [a]}"),
+        "unknown-attribute",
+    );
+    assert_eq!(line, " {key: 'request.header[x-a]', values: [a]}");
+    assert_eq!(marks, "       ^^^^^^^^^^^^^^^^^^^^^");
+    // What is no key of a condition is none because it stands beside one.
+    let [line, _] = excerpt(
+        &policy("{key: 'request.headers[x-a]', value: hunter2}"),
+        "unknown-field",
+    );
+    assert_eq!(line, " {key: 'request.headers[x-a]', value: [withheld]}");
+    excerpt(
+        &policy("{key: 'request.headers[x-a]', values: ['hunter2*x']}"),
+        "literal-star",
+    );
+}

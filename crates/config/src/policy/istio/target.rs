@@ -37,6 +37,7 @@ impl Target {
                 .map(|target| Target::References(vec![target])),
             Some(_) => fields
                 .optional("targetRefs", list_in(1..=16, spanned(target_ref)))
+                .filter(|targets| !targets.is_empty())
                 .map(Target::References),
             None if FIELDS.iter().any(|name| fields.has(name)) => None,
             None => Some(Target::Namespace),
