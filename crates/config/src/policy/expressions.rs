@@ -6,6 +6,7 @@ use countersign_core::authz::{AddressList, Dialect, Expression, ExpressionRule, 
 use countersign_expression::{Mistake, Program};
 use ipnet::{IpNet, Ipv4Net};
 
+use super::absent::absent_in;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::object::Object;
 use crate::read::{Spanned, list_in, parsed, string_of};
@@ -55,6 +56,7 @@ impl RuleSpec<'_> {
         let field = self.field;
         let mut expressions = Vec::new();
         for (index, source) in self.expressions.iter().enumerate() {
+            source.remark(policy, diags);
             match Program::compile(&source.text, self.dialect.environment()) {
                 Ok(program) => expressions.push(Expression {
                     origin: at(
@@ -90,6 +92,23 @@ impl RuleSpec<'_> {
 }
 
 impl Source {
+    /// Says which headers it compares that are never there.
+    fn remark(&self, policy: &Object, diags: &mut Diagnostics) {
+        if self.expanded {
+            return;
+        }
+        for (name, absent) in absent_in(&self.text) {
+            let message = format!(
+                "header {} is taken off before expressions look: {}",
+                quoted(name),
+                absent.why
+            );
+            let warning = Diagnostic::warning("never-matches", message).at(self.span);
+            let help = "compare a header that goes on to the backend instead";
+            diags.push(warning.help(help).about(policy.reference()));
+        }
+    }
+
     fn refused(&self, mistake: Mistake, dialect: Dialect) -> Diagnostic {
         if self.expanded {
             let message =

@@ -5,6 +5,7 @@
 //! [`compile`] reads them all and answers, through [`Policies`], what holds on
 //! a gateway, a listener and a route rule.
 
+mod absent;
 mod agentgateway;
 mod builder;
 mod demands;

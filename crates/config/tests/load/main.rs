@@ -7,6 +7,7 @@
     reason = "helpers of tests fail the test that calls them"
 )]
 
+mod absent;
 mod admission;
 mod agentgateway;
 mod attachment;

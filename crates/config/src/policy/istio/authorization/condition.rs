@@ -7,6 +7,7 @@ use http::HeaderName;
 
 use super::attribute::Attribute;
 use super::clause::{Scope, all_keys, clause, filled, refuse_before_identity};
+use super::lint;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::read::{Fields, nearest, spanned, string};
 use crate::yaml::Node;
@@ -40,6 +41,8 @@ pub(super) fn condition(
     if scope.action == Action::Custom && attribute.needs_identity() {
         refuse_before_identity(&key, key.span, fields.diags());
     }
+    let values = lists.iter().flatten().map(|(_, _, list)| *list);
+    lint::absent_header(&key, &attribute, values, fields.diags());
     // A name that is misspelt is an error by itself.
     let known = |name: &str| matches!(name, "key" | "values" | "notValues");
     if lists.iter().all(Option::is_none) && all_keys(node, known) {

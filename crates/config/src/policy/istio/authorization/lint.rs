@@ -1,14 +1,17 @@
 //! Values that are legal and cannot mean what their author meant (the reference's section 9): told where that is certain.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use countersign_core::authz::{RequestPrincipal, Text};
+use countersign_core::authz::{HeaderField, RequestPrincipal, Text};
 use countersign_core::path::{self, Normalization};
 use ipnet::IpNet;
 
 use super::attribute::Attribute;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
-use crate::yaml::Node;
+use crate::policy::absent::absent;
+use crate::read::Spanned;
+use crate::yaml::{Node, Value};
 
 /// A text with a wildcard at one end.
 pub(super) fn text(attribute: &Attribute, node: &Node, text: &Text, diags: &mut Diagnostics) {
@@ -179,6 +182,39 @@ pub(super) fn metadata(node: &Node, diags: &mut Diagnostics) {
         "no filter of Envoy sets metadata here: `values` never match, `notValues` always do";
     let warning = Diagnostic::warning("never-matches", message).at(node.span);
     diags.push(warning.help("remove the condition, or use a header or a claim"));
+}
+
+/// A condition on a header that is not there when policies look.
+pub(super) fn absent_header<'n>(
+    key: &Spanned<Arc<str>>,
+    attribute: &Attribute,
+    lists: impl Iterator<Item = &'n Node>,
+    diags: &mut Diagnostics,
+) {
+    let Attribute::Header(HeaderField::Named(name)) = attribute else {
+        return;
+    };
+    let Some(absent) = absent(name.as_str()) else {
+        return;
+    };
+    let fits = |only: &str| {
+        let values = lists.flat_map(|it| match &it.value {
+            Value::Sequence(items) => items.as_slice(),
+            _ => std::slice::from_ref(it),
+        });
+        let mut texts = values.filter_map(Node::text).map(Text::parse);
+        texts.any(|it| it.matches(only))
+    };
+    if absent.only.is_some_and(fits) {
+        return;
+    }
+    let message = format!(
+        "{} is taken off before policies look: {}; `values` never match, `notValues` always do",
+        quoted(key),
+        absent.why
+    );
+    let warning = Diagnostic::warning("never-matches", message).at(key.span);
+    diags.push(warning.help(absent.help));
 }
 
 fn never(node: &Node, why: &str, help: &str, diags: &mut Diagnostics) {
