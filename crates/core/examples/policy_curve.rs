@@ -225,6 +225,7 @@ impl Asked {
             headers: &self.headers,
             connection,
             version: Version::HTTP_11,
+            upgrade: None,
             client: connection.peer.ip(),
         }
     }

@@ -9,6 +9,7 @@ mod attributes;
 mod clause;
 mod evaluate;
 mod explain;
+mod fields;
 mod group;
 mod index;
 mod names;

@@ -16,7 +16,7 @@ mod tests;
 
 /// Takes the fields off a request that concern its connection alone (RFC 9110
 /// section 7.6.1), and returns the `Upgrade` that `Connection` announced.
-/// Whether that protocol is spoken is for the caller to judge; `h2c` never is.
+/// Whether that protocol may be spoken says [`may_upgrade`].
 ///
 /// `Connection` cannot name away what policies and upstreams rely on: `Host`,
 /// credentials, what describes the body, who the client is, and whatever
@@ -66,6 +66,18 @@ pub fn strip_response_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove(TE);
     headers.remove(PROXY_AUTHENTICATE);
     headers.remove("proxy-authentication-info");
+}
+
+/// Whether a protocol may be switched to. HTTP in a tunnel would reach the
+/// backend past every policy, and TLS is not ours to start over.
+pub fn may_upgrade(protocol: &HeaderValue) -> bool {
+    let forbidden = |name: &[u8]| {
+        let name = name.trim_ascii().to_ascii_lowercase();
+        let forbidden = [&b"h2"[..], b"http", b"tls"];
+        forbidden.iter().any(|it| name.starts_with(it))
+    };
+    let mut names = protocol.as_bytes().split(|byte| *byte == b',');
+    !protocol.is_empty() && !names.any(forbidden)
 }
 
 /// Takes off every header that only a gateway may set, in every spelling that a

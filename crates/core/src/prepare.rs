@@ -53,6 +53,7 @@ pub fn prepare(
     let tls = snap.socket(arrival.socket).is_some_and(|socket| socket.tls);
     let protected = |name: &str| listener.identity.contains(name);
     let upgrade = headers::strip_hop_by_hop(&mut parts.headers, protected);
+    let upgrade = upgrade.filter(headers::may_upgrade);
     headers::strip_identity(&mut parts.headers, &listener.identity);
     normalize(listener, parts)?;
     let client = listener

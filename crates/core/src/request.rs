@@ -24,7 +24,7 @@ pub struct Prepared {
     pub peer: IpAddr,
     /// The client's address, as trusted proxies tell it.
     pub client: IpAddr,
-    /// The protocol that the client wants to switch to.
+    /// The protocol that the client wants to switch to, where that may be.
     pub upgrade: Option<HeaderValue>,
 }
 
@@ -51,6 +51,9 @@ pub struct Request<'a> {
     pub connection: Connection<'a>,
     /// HTTP version.
     pub version: Version,
+    /// The protocol that the client wants to switch to. The headers that say so
+    /// are not among `headers`.
+    pub upgrade: Option<&'a HeaderValue>,
     /// The client's address, as trusted proxies tell it.
     pub client: IpAddr,
 }
@@ -73,6 +76,7 @@ impl<'a> Request<'a> {
             headers: &parts.headers,
             connection,
             version: parts.version,
+            upgrade: prepared.upgrade.as_ref(),
             client: prepared.client,
         }
     }

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use countersign_jose::Value;
 use http::HeaderName;
+use http::header::{CONNECTION, UPGRADE};
 use smallvec::SmallVec;
 
+use super::fields::Fields;
 use super::names::{segments_after, trust_domain};
 use super::policy::HeaderField;
 use crate::authn::{Caller, Edits, without_parameters};
 use crate::connection::Connection;
-use crate::headers::{self, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use crate::host;
 use crate::identity::Identity;
 use crate::request::Request;
@@ -26,9 +27,7 @@ pub(crate) struct Attributes<'a> {
 /// What connections alone do not have.
 struct Http<'a> {
     request: &'a Request<'a>,
-    /// `X-Forwarded-Proto` of this peer is believed.
-    trusted: bool,
-    edits: &'a Edits,
+    fields: Fields<'a>,
     caller: Option<Caller<'a>>,
     /// Authority in lower case.
     authority: Lower<'a>,
@@ -101,8 +100,11 @@ impl<'a> Attributes<'a> {
             connection: &request.connection,
             http: Some(Http {
                 request,
-                trusted,
-                edits,
+                fields: Fields {
+                    request,
+                    trusted,
+                    edits,
+                },
                 caller,
                 authority: lower(request.authority),
             }),
@@ -180,11 +182,8 @@ impl<'a> Attributes<'a> {
     /// Gives the name of every header that may be there to `f` until it says `true`.
     pub(super) fn any_header_name(&self, f: &mut dyn FnMut(&str) -> bool) -> bool {
         self.http.as_ref().is_some_and(|http| {
-            let sent = http.request.headers.keys();
-            let told = http.edits.identity.iter().map(|(name, _)| name);
-            let ours = [&X_FORWARDED_FOR, &X_FORWARDED_PROTO];
-            let mut all = sent.chain(told).chain(ours);
-            all.any(|it| f(it.as_str()))
+            let mut names = http.fields.names();
+            names.any(|it| f(it.as_str()))
         })
     }
 
@@ -248,32 +247,24 @@ impl<'a> Http<'a> {
     }
 
     fn any_line(&self, name: &HeaderName, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
-        let sent = self.request.headers;
-        // What a gateway of Istio's says of the connection is there before policies look.
-        if *name == X_FORWARDED_FOR {
-            let peer = self.request.connection.peer.ip();
-            return f(&headers::forwarded_for(sent, peer));
-        }
-        if *name == X_FORWARDED_PROTO && !headers::keeps_proto(sent, self.trusted) {
-            return f(self.request.scheme.as_bytes());
-        }
-        let Edits {
-            remove_headers,
-            identity: told,
-            ..
-        } = self.edits;
-        let taken = remove_headers.contains(name);
-        (!taken && sent.get_all(name).iter().any(|it| f(it.as_bytes())))
-            || told
-                .iter()
-                .any(|(it, value)| it == name && f(value.as_bytes()))
+        self.fields.lines(name).any(|it| f(&it)) || self.any_spelling(name, f)
+    }
+
+    /// What asks for another protocol has no case, and rules are written as
+    /// clients write it.
+    fn any_spelling(&self, name: &HeaderName, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        self.request.upgrade.is_some_and(|protocol| match *name {
+            UPGRADE => f(protocol.as_bytes()),
+            CONNECTION => f(b"Upgrade"),
+            _ => false,
+        })
     }
 
     /// Path and query, without parameters that carried a token.
     fn target(&self) -> SmallVec<[u8; 512]> {
         let mut target = SmallVec::from_slice(self.request.path.as_bytes());
         if let Some(query) = self.request.query {
-            for (separator, pair) in without_parameters(query, &self.edits.remove_query) {
+            for (separator, pair) in without_parameters(query, &self.fields.edits.remove_query) {
                 // Both separators are ASCII.
                 target.push(separator as u8);
                 target.extend_from_slice(pair.as_bytes());

@@ -12,9 +12,10 @@ use std::net::IpAddr;
 
 use countersign_expression::{Environment, Members, Timestamp, Value};
 use countersign_jose::{Claims, UnixTime};
-use http::{HeaderMap, HeaderName, Version};
+use http::{HeaderName, Version};
 use smallvec::SmallVec;
 
+use super::fields::Fields;
 use crate::authn::{Edits, without_parameters};
 use crate::request::Request;
 
@@ -56,18 +57,25 @@ pub(crate) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// `claims` are those of a token that was verified; `edits` what tokens changed about the request so far.
+    /// `claims` are those of a token that was verified; `edits` what tokens changed about the request so far;
+    /// `trusted`: its peer may say `X-Forwarded-Proto`.
     pub(crate) fn new(
         req: &'a Request<'a>,
+        trusted: bool,
         edits: &'a Edits,
         claims: Option<&'a Claims>,
         now: UnixTime,
     ) -> Known<'a> {
+        let fields = Fields {
+            request: req,
+            trusted,
+            edits,
+        };
         Known {
             req,
             claims,
             now,
-            headers: Headers { req, edits },
+            headers: Headers(fields),
             jwt: Anonymous,
         }
     }
@@ -117,16 +125,13 @@ impl<'a> Known<'a> {
 }
 
 /// The headers as the upstream will have them: without tokens that are taken away, with those that claims set.
-struct Headers<'a> {
-    req: &'a Request<'a>,
-    edits: &'a Edits,
-}
+struct Headers<'a>(Fields<'a>);
 
 impl<'a> Headers<'a> {
     /// The query, without parameters that carried a token which is taken away.
     fn query(&self) -> Option<Cow<'a, str>> {
-        let query = self.req.query?;
-        let names = &self.edits.remove_query;
+        let query = self.0.request.query?;
+        let names = &self.0.edits.remove_query;
         if names.is_empty() {
             return Some(Cow::Borrowed(query));
         }
@@ -137,25 +142,20 @@ impl<'a> Headers<'a> {
 
     /// The path with its query.
     fn target(&self) -> Value<'a> {
+        let path = self.0.request.path;
         match self.query() {
-            None => self.req.path.into(),
-            Some(query) => format!("{}?{query}", self.req.path).into(),
+            None => path.into(),
+            Some(query) => format!("{path}?{query}").into(),
         }
     }
 
     /// A header; of several lines one, joined by commas. Bytes that are no UTF-8 are replaced, never passed over.
     fn get(&self, name: &str) -> Option<Value<'a>> {
-        let is = |it: &HeaderName| it.as_str().eq_ignore_ascii_case(name);
-        let removed = self.edits.remove_headers.iter().any(is);
-        let own = (!removed).then(|| self.req.headers.get_all(name).iter());
-        let claims = self.edits.identity.iter().filter(|(it, _)| is(it));
-        let lines = own
-            .into_iter()
-            .flatten()
-            .chain(claims.map(|(_, value)| value));
-        let lines: SmallVec<[Cow<'_, str>; 2]> = lines
-            .map(|it| String::from_utf8_lossy(it.as_bytes()))
-            .collect();
+        let lines = self.0.lines(name).map(|it| match it {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        });
+        let lines: SmallVec<[Cow<'a, str>; 2]> = lines.collect();
         match lines.as_slice() {
             [] => None,
             [Cow::Borrowed(one)] => Some(Value::from(*one)),
@@ -166,24 +166,20 @@ impl<'a> Headers<'a> {
 
 impl Members for Headers<'_> {
     fn member(&self, name: &str) -> Option<Value<'_>> {
+        let req = self.0.request;
         match name {
-            ":method" => Some(self.req.method.as_str().into()),
+            ":method" => Some(req.method.as_str().into()),
             ":path" => Some(self.target()),
-            ":scheme" => Some(self.req.scheme.into()),
-            ":authority" => Some(self.req.authority.into()),
+            ":scheme" => Some(req.scheme.into()),
+            ":authority" => Some(req.authority.into()),
             // HTTP/2 has the authority only, and policies must not see a difference.
-            _ if name.eq_ignore_ascii_case("host") => Some(self.req.authority.into()),
+            _ if name.eq_ignore_ascii_case("host") => Some(req.authority.into()),
             _ => self.get(name),
         }
     }
 
     fn names(&self) -> Option<Vec<&str>> {
-        let headers: &HeaderMap = self.req.headers;
-        let kept = headers
-            .keys()
-            .filter(|it| !self.edits.remove_headers.contains(it));
-        let claims = self.edits.identity.iter().map(|(name, _)| name);
-        let mut names: Vec<&str> = kept.chain(claims).map(HeaderName::as_str).collect();
+        let mut names: Vec<&str> = self.0.names().map(HeaderName::as_str).collect();
         names.sort_unstable();
         names.dedup();
         Some(names)

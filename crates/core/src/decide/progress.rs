@@ -254,7 +254,8 @@ impl<'r> Progress<'r> {
         };
         let place = self.wanted(listener).or(listener.istio);
         let claims = self.caller(place, snap).map(|it| it.claims);
-        let known = Known::new(req, &self.edits, claims, now);
+        let trusted = listener.proxies.trusts(req.connection.peer.ip());
+        let known = Known::new(req, trusted, &self.edits, claims, now);
         let outcome = rbac.enforce(&known, rec);
         outcome.map_err(|it| denial(it, req))
     }

@@ -356,3 +356,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_http_within_http() {
+    for (protocol, may) in [
+        ("websocket", true),
+        ("WebSocket", true),
+        ("foo/2", true),
+        ("h2c", false),
+        ("H2C", false),
+        ("websocket, h2c", false),
+        ("HTTP/2.0", false),
+        ("TLS/1.0", false),
+        ("", false),
+    ] {
+        let protocol = HeaderValue::from_static(protocol);
+        assert_eq!(may_upgrade(&protocol), may, "{protocol:?}");
+    }
+}

@@ -16,4 +16,5 @@ mod policies;
 mod stages;
 mod streams;
 mod tokens;
+mod wire;
 mod world;

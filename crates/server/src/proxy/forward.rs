@@ -164,9 +164,9 @@ impl<'v> Way<'v> {
     /// The client's end of a connection that is to switch protocols. Where
     /// that cannot be, the request goes on without (RFC 9110 section 7.8).
     fn upgrade(&self, prepared: &Prepared, parts: &mut Parts) -> Option<OnUpgrade> {
-        let protocol = prepared.upgrade.as_ref()?;
+        prepared.upgrade.as_ref()?;
         let client = parts.extensions.remove::<OnUpgrade>()?;
-        (self.upstream.upgrades() && outbound::may_upgrade(protocol)).then_some(client)
+        self.upstream.upgrades().then_some(client)
     }
 
     /// Makes it the request that the backend gets, out of what the filters of

@@ -75,6 +75,7 @@ fn request<'a>(headers: &'a HeaderMap, client: &str) -> Request<'a> {
             identity: None,
         },
         version: Version::HTTP_11,
+        upgrade: None,
         client,
     }
 }
@@ -84,7 +85,7 @@ fn ask(rbac: &Rbac, client: &str) -> (String, Vec<Event>) {
     let claims = Claims::parse(br#"{"sub": "alice"}"#).unwrap();
     let (headers, edits) = Default::default();
     let req = request(&headers, client);
-    let known = Known::new(&req, &edits, Some(&claims), UnixTime(1));
+    let known = Known::new(&req, false, &edits, Some(&claims), UnixTime(1));
     let (mut trace, quiet) = (Trace::default(), rbac.enforce(&known, &mut NoRecord));
     let told = rbac.enforce(&known, &mut trace);
     assert_eq!(quiet, told, "a trace changes nothing");
@@ -331,7 +332,7 @@ fn a_refusal_says_why_in_the_log() {
         let set = one_set(rules);
         let (headers, edits) = Default::default();
         let req = request(&headers, "10.0.0.1");
-        let known = Known::new(&req, &edits, None, UnixTime(1));
+        let known = Known::new(&req, false, &edits, None, UnixTime(1));
         let refusal = set.enforce(&known, &mut NoRecord).unwrap_err();
         (refusal.reason, refusal.detail.to_string())
     };

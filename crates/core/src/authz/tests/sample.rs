@@ -121,6 +121,7 @@ impl Sample {
             headers: &headers,
             connection,
             version: Version::HTTP_11,
+            upgrade: None,
             client: self.client.parse().unwrap(),
         };
         let rule = TokenRule {

@@ -98,9 +98,10 @@ impl Scene {
                 identity: self.identity.as_ref(),
             },
             version: self.version,
+            upgrade: None,
             client: self.client,
         };
-        let known = Known::new(&req, &self.edits, self.claims.as_ref(), NOW);
+        let known = Known::new(&req, false, &self.edits, self.claims.as_ref(), NOW);
         known.with(dialect, |it| program.test(it).map_err(|it| it.to_string()))
     }
 
