@@ -294,3 +294,45 @@ fn what_holds_for_connections_is_compared() {
     let guarded = base + &policy("ALLOW", "{to: [{operation: {ports: ['5432']}}]}");
     assert_eq!(demands(&guarded), ["allow-only"]);
 }
+
+/// The Gateway API's own manifests of such routes, each with its base and the certificates that the suite makes.
+#[test]
+fn manifests_of_the_conformance_suite_load() {
+    use countersign_testkit::corpus::shared;
+    let Some(folder) = shared("conformance/gwapi/manifests") else {
+        return;
+    };
+    let identity = Authority::new("a").issue(&["abc.example.com"]);
+    let namespace = "gateway-conformance-infra";
+    let secrets = [
+        "tls-terminate-checks-certificate",
+        "tls-validity-checks-certificate",
+    ]
+    .map(|name| secret(namespace, name, &identity.certificate, &identity.key));
+    let mut played = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.starts_with("tcproute") && !name.starts_with("tlsroute") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap() + "\n---\n" + &secrets.concat();
+        let loaded = load_one(&text);
+        // All of its Gateways want one port of all addresses, which a cluster gives each of its own.
+        let errors = loaded
+            .diagnostics
+            .errors()
+            .filter(|it| it.code != "port-conflict");
+        let errors: Vec<_> = errors.map(|it| it.message.as_str()).collect();
+        // Gateway API says so in a condition; here a kind that a listener cannot carry is an error.
+        if REFUSED.contains(&name.as_str()) {
+            assert!(!errors.is_empty(), "{name}");
+            continue;
+        }
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+        played += 1;
+    }
+    assert!(played > 10, "{played}");
+}
+
+const REFUSED: &[&str] = &["tlsroute-listener-passthrough-supported-kinds.yaml"];
