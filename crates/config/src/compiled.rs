@@ -42,8 +42,20 @@ pub struct Protection {
     ///
     /// Of AuthorizationPolicies a route has `allow-only` where nobody gets in unless one lets him, `deny` and `custom` where
     /// some refuse. A Gateway has them with the policies, and a digest of what they say; and, where anything is demanded on it,
-    /// `paths:…`, `client-address:…`, `proxy-protocol:…` and `streams-end-with-token`.
+    /// a word for each of [`SETTINGS`](Self::SETTINGS).
     pub demands: Box<[Arc<str>]>,
+}
+
+impl Protection {
+    /// How words begin that tell a setting on which the meaning of policies depends: how paths are made normal, whose word
+    /// for the client's address counts, whose PROXY protocol is read, when streams end. A Gateway on which nothing is
+    /// demanded has none of them, which takes nothing away.
+    pub const SETTINGS: [&str; 4] = [
+        "paths:",
+        "client-address:",
+        "proxy-protocol:",
+        "streams-end:",
+    ];
 }
 
 /// How one socket is bound and what holds for its connections.

@@ -54,9 +54,11 @@ impl Gateway {
             None | Some([]) => "proxy-protocol:nobody".to_owned(),
             Some(some) => format!("proxy-protocol:{}", listed(some)),
         });
-        if set.streams_outlive_token != Some(true) {
-            words.push("streams-end-with-token".to_owned());
-        }
+        let ends = match set.streams_outlive_token {
+            Some(true) => "streams-end:by-themselves",
+            _ => "streams-end:with-token",
+        };
+        words.push(ends.to_owned());
         words.into_iter().map(Into::into).collect()
     }
 }

@@ -181,7 +181,7 @@ fn what_policies_compare_is_a_demand() {
         "paths:BASE",
         "client-address:peer",
         "proxy-protocol:nobody",
-        "streams-end-with-token",
+        "streams-end:with-token",
     ];
     assert_eq!(seen(&plain), defaults);
     for (config, instead) in [
@@ -225,7 +225,10 @@ fn what_policies_compare_is_a_demand() {
         assert_eq!(seen(&config), expected, "{config}");
     }
     let outlive = seen(&parameters("streams: {outliveToken: true}"));
-    assert_eq!(outlive, defaults[..3]);
+    assert_eq!(outlive[3], "streams-end:by-themselves");
+    for (word, beginning) in defaults.iter().zip(Protection::SETTINGS) {
+        assert!(word.starts_with(beginning), "{word}");
+    }
     // Where nothing is demanded there is nothing to lose.
     let open = gateway(HTTP) + SERVICE + &route(&format!("{{{TO_SERVICE}}}"));
     assert_eq!(words(&compiled(&open).gateways), [""; 0]);

@@ -37,10 +37,16 @@ pub(super) fn unprotected(old: &[Protection], new: &[Protection]) -> Vec<Unprote
             .iter()
             .map(|it| &**it)
             .collect();
+        // A setting is told wherever policies depend on it. It was not changed where none do any more.
+        let counts = |word: &str| {
+            let setting = Protection::SETTINGS.into_iter();
+            let mut setting = setting.filter(|it| word.starts_with(it));
+            setting.all(|it| now.iter().any(|word| word.starts_with(it)))
+        };
         let lost: Vec<_> = old
             .demands
             .iter()
-            .filter(|it| !now.contains(&***it))
+            .filter(|it| !now.contains(&***it) && counts(it))
             .cloned()
             .collect();
         (!lost.is_empty()).then(|| Unprotected {
@@ -82,5 +88,30 @@ mod tests {
         assert_eq!(shown, ["`a` no longer demands x, y"]);
         assert_eq!(unprotected(&old, &old), []);
         assert_eq!(unprotected(&[], &new), []);
+    }
+
+    #[test]
+    fn settings_are_told_where_they_changed() {
+        let gateway = |demands: &[&str]| [protection("g", demands)];
+        let old = gateway(&["deny:p/1", "paths:BASE", "streams-end:with-token"]);
+        for (new, told) in [
+            (
+                &["deny:p/1", "paths:NONE", "streams-end:with-token"][..],
+                "paths:BASE",
+            ),
+            (
+                &["deny:p/1", "paths:BASE", "streams-end:by-themselves"],
+                "streams-end:with-token",
+            ),
+            (&["paths:BASE", "streams-end:with-token"], "deny:p/1"),
+            // Nothing is demanded any more: that is what is told.
+            (&[], "deny:p/1"),
+        ] {
+            let [lost] = &*unprotected(&old, &gateway(new)) else {
+                panic!("{told}")
+            };
+            assert_eq!(lost.lost, [Arc::from(told)]);
+        }
+        assert_eq!(unprotected(&gateway(&["paths:BASE"]), &gateway(&[])), []);
     }
 }

@@ -256,6 +256,20 @@ async fn a_route_that_would_lose_its_policy_keeps_it_where_that_is_wanted() {
     assert_eq!(run.report().await, "applied: 2 0");
 }
 
+/// The mesh's settings decide what policies compare, and stand in another object.
+#[tokio::test]
+async fn a_gateway_whose_paths_are_read_otherwise_is_named() {
+    const MESH: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n\
+                        data: {mesh: 'pathNormalization: {normalization: NONE}'}\n";
+    let mut run = Run::start(&[("gateway.yaml", GATEWAY), ("policy.yaml", POLICY)], true).await;
+    run.write("mesh.yaml", MESH);
+    assert_eq!(
+        run.report().await,
+        "unprotects: `Gateway shop/edge` no longer demands paths:BASE"
+    );
+    assert_eq!(run.load(), 1);
+}
+
 #[tokio::test]
 async fn a_half_written_folder_is_not_put_in_force() {
     let mut run = Run::start(&[("gateway.yaml", GATEWAY), ("policy.yaml", POLICY)], false).await;
