@@ -8,16 +8,15 @@ use std::rc::Rc;
 use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
-use countersign_core::id::ListenerId;
+use countersign_core::id::{BackendId, ListenerId};
 use countersign_core::listener::Mode;
-use countersign_core::route::RouteRule;
 use countersign_core::{Denial, NoRecord, Reason, StreamDecision, decide_stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::Instant;
 
 use super::context::{Context, View};
 use super::cut::Cut;
-use super::passage::Passage;
+use super::passage::{Passage, Place};
 use super::tunnel::silence;
 use super::upstream::Dialled;
 use crate::connection::Connection;
@@ -27,8 +26,10 @@ use crate::edge::wire::Wire;
 pub(crate) async fn pass(context: Rc<Context>, connection: Rc<Connection>, mut wire: Wire) {
     let view = context.view();
     let mut passage = Passage::begin(context, view.clone(), connection);
-    match open(&mut passage, &view).await {
-        Ok(mut dialled) => splice(&mut passage, &view, &mut wire, &mut dialled).await,
+    let opened = open(&mut passage, &view).await;
+    drop(view);
+    match opened {
+        Ok(mut dialled) => splice(&mut passage, &mut wire, &mut dialled).await,
         Err(denial) => passage.refused(denial),
     }
 }
@@ -93,7 +94,7 @@ fn decide<'v>(
     ))
 }
 
-async fn splice(passage: &mut Passage, view: &Rc<View>, wire: &mut Wire, dialled: &mut Dialled) {
+async fn splice(passage: &mut Passage, wire: &mut Wire, dialled: &mut Dialled) {
     let Some(timeouts) = passage.timeouts() else {
         return;
     };
@@ -107,7 +108,7 @@ async fn splice(passage: &mut Passage, view: &Rc<View>, wire: &mut Wire, dialled
         };
         tokio::select! {
             biased;
-            () = outdated(passage, view, timeouts.drain) => Err(Cut::Drain),
+            () = outdated(passage, timeouts.drain) => Err(Cut::Drain),
             () = silence(&moved, timeouts.idle) => Err(Cut::Idle),
             () = passage.connection().ended() => Err(Cut::Drain),
             copied = copy_bidirectional(&mut client, &mut dialled.stream) => {
@@ -120,39 +121,43 @@ async fn splice(passage: &mut Passage, view: &Rc<View>, wire: &mut Wire, dialled
 
 /// Comes when a new configuration would not let the connection go where it
 /// went, with the drain bound behind it.
-async fn outdated(passage: &Passage, view: &Rc<View>, drain: Duration) {
-    let mut view = view.clone();
+async fn outdated(passage: &Passage, drain: Duration) {
     loop {
         {
-            let reign = view.plan.reign.clone();
+            let reign = passage.reign();
             let replaced = pin!(reign.replaced());
             if !reign.has_ended() {
                 replaced.await;
             }
         }
-        view = passage.context().view();
-        if !stands(passage, &view) {
-            tokio::time::sleep(drain).await;
-            return;
+        match stands(passage, passage.context().view()) {
+            Some(place) => passage.moves(place),
+            None => return tokio::time::sleep(drain).await,
         }
     }
 }
 
-/// Whether a connection would be let in, and could go to the same endpoint.
-fn stands(passage: &Passage, view: &View) -> bool {
+/// Where a connection belongs under another configuration, if it would be let
+/// in and could go to the same endpoint.
+fn stands(passage: &Passage, view: Rc<View>) -> Option<Place> {
     let connection = passage.connection();
-    let Some((listener, _)) = listener(connection, view) else {
-        return false;
+    let (listener, _) = listener(connection, &view)?;
+    let (rule, backend) = {
+        let (id, rule) = decide(connection, &view, listener)?.outcome.ok()?;
+        let live = rule.backends.iter().filter(|it| it.weight > 0);
+        let mut backends = live.filter_map(|it| it.backend);
+        let same = |id: &BackendId| {
+            let backend = view.snapshot().backend(*id);
+            backend.is_some_and(|it| passage.goes_to(it))
+        };
+        (id, backends.find(same)?)
     };
-    let decision = decide(connection, view, listener);
-    let rule = decision.and_then(|it| it.outcome.ok());
-    rule.is_some_and(|(_, rule)| leads_to(rule, view, passage))
-}
-
-fn leads_to(rule: &RouteRule, view: &View, passage: &Passage) -> bool {
-    let live = rule.backends.iter().filter(|it| it.weight > 0);
-    let mut backends = live.filter_map(|it| view.snapshot().backend(it.backend?));
-    backends.any(|it| passage.goes_to(it))
+    Some(Place {
+        view,
+        listener: Some(listener),
+        rule: Some(rule),
+        backend: Some(backend),
+    })
 }
 
 /// The client's end, which counts what goes through it, from either side.

@@ -1,7 +1,7 @@
 //! The record of one connection that is passed on unread. Dropping it counts
 //! the connection and writes its line to the log.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -15,19 +15,19 @@ use tokio::time::Instant;
 
 use super::context::{Context, View};
 use super::cut::Cut;
+use super::reign::Reign;
 use crate::access_log::Entry;
 use crate::connection::Connection;
 
 /// See the module.
 pub(crate) struct Passage {
     context: Rc<Context>,
-    view: Rc<View>,
     connection: Rc<Connection>,
     start: Instant,
     time: SystemTime,
-    listener: Option<ListenerId>,
-    rule: Option<RuleId>,
-    backend: Option<BackendId>,
+    /// Moves on with reloads, lest a connection that lives long keeps the
+    /// configuration that it began under.
+    place: RefCell<Place>,
     upstream: Option<Rc<str>>,
     denial: Option<Denial>,
     remarks: Remarks,
@@ -38,6 +38,14 @@ pub(crate) struct Passage {
     received: Cell<u64>,
 }
 
+/// Where a connection belongs in one configuration.
+pub(crate) struct Place {
+    pub(crate) view: Rc<View>,
+    pub(crate) listener: Option<ListenerId>,
+    pub(crate) rule: Option<RuleId>,
+    pub(crate) backend: Option<BackendId>,
+}
+
 impl Passage {
     pub(crate) fn begin(
         context: Rc<Context>,
@@ -46,13 +54,15 @@ impl Passage {
     ) -> Passage {
         Passage {
             context,
-            view,
             connection,
             start: Instant::now(),
             time: SystemTime::now(),
-            listener: None,
-            rule: None,
-            backend: None,
+            place: RefCell::new(Place {
+                view,
+                listener: None,
+                rule: None,
+                backend: None,
+            }),
             upstream: None,
             denial: None,
             remarks: Remarks::new(),
@@ -78,13 +88,24 @@ impl Passage {
 
     /// Bounds of the socket that it came in by.
     pub(crate) fn timeouts(&self) -> Option<Timeouts> {
-        let settings = self.connection.settings(&self.view.running)?;
+        let view = self.place.borrow().view.clone();
+        let settings = self.connection.settings(&view.running)?;
         Some(settings.timeouts)
+    }
+
+    /// How long the configuration is in force that it belongs to.
+    pub(crate) fn reign(&self) -> Rc<Reign> {
+        self.place.borrow().view.plan.reign.clone()
+    }
+
+    /// It goes on under another configuration.
+    pub(crate) fn moves(&self, place: Place) {
+        *self.place.borrow_mut() = place;
     }
 
     /// Its listener is known.
     pub(crate) fn at(&mut self, listener: ListenerId) {
-        self.listener = Some(listener);
+        self.place.get_mut().listener = Some(listener);
     }
 
     /// What policies said that do not decide.
@@ -94,12 +115,12 @@ impl Passage {
 
     /// The rule that it goes by.
     pub(crate) fn routed(&mut self, rule: RuleId) {
-        self.rule = Some(rule);
+        self.place.get_mut().rule = Some(rule);
     }
 
     /// A backend was chosen.
     pub(crate) fn chose(&mut self, backend: BackendId) {
-        self.backend = Some(backend);
+        self.place.get_mut().backend = Some(backend);
     }
 
     /// An endpoint of it has accepted.
@@ -109,9 +130,8 @@ impl Passage {
 
     /// It goes nowhere.
     pub(crate) fn refused(&mut self, denial: Denial) {
-        if self.rule.is_none() {
-            self.rule = denial.route;
-        }
+        let rule = &mut self.place.get_mut().rule;
+        *rule = rule.or(denial.route);
         self.denial = Some(denial);
         self.ended = Ok(());
     }
@@ -147,7 +167,10 @@ impl Passage {
 
     /// Whether it goes to an endpoint of this backend.
     pub(crate) fn goes_to(&self, backend: &Backend) -> bool {
-        let ours = self.backend.and_then(|id| self.view.snapshot().backend(id));
+        let place = self.place.borrow();
+        let ours = place
+            .backend
+            .and_then(|id| place.view.snapshot().backend(id));
         let endpoint = |host: &str, port: u16| format!("{host}:{port}");
         let mut endpoints = backend.endpoints.iter();
         ours.is_some_and(|it| it.name == backend.name && it.tls == backend.tls)
@@ -176,12 +199,13 @@ impl Passage {
     }
 
     fn log(&self) {
-        let settings = self.connection.settings(&self.view.running);
+        let place = self.place.borrow();
+        let settings = self.connection.settings(&place.view.running);
         let form = settings.map_or(AccessLog::Text, |it| it.access_log);
-        let snapshot = self.view.snapshot();
-        let listener = self.listener.and_then(|id| snapshot.listener(id));
-        let rule = self.rule.and_then(|id| snapshot.rule(id));
-        let backend = self.backend.and_then(|id| snapshot.backend(id));
+        let snapshot = place.view.snapshot();
+        let listener = place.listener.and_then(|id| snapshot.listener(id));
+        let rule = place.rule.and_then(|id| snapshot.rule(id));
+        let backend = place.backend.and_then(|id| snapshot.backend(id));
         let tls = self.connection.tls.is_some() || self.connection.passes();
         let entry = Entry {
             time: self.time,
@@ -216,10 +240,11 @@ impl Passage {
 
 impl Drop for Passage {
     fn drop(&mut self) {
-        let snapshot = self.view.snapshot();
+        let place = self.place.borrow();
+        let snapshot = place.view.snapshot();
         let nameless = &self.context.nameless;
-        let listener = self.listener.and_then(|id| snapshot.listener(id));
-        let rule = self.rule.and_then(|id| snapshot.rule(id));
+        let listener = place.listener.and_then(|id| snapshot.listener(id));
+        let rule = place.rule.and_then(|id| snapshot.rule(id));
         self.context.shard.stream(
             listener.map_or(nameless, |it| &it.name),
             rule.map_or(nameless, |it| &it.name),
