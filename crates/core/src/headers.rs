@@ -154,7 +154,7 @@ pub(crate) fn keeps_proto(headers: &HeaderMap, trusted: bool) -> bool {
 
 /// Whether an authority is a host with an optional port (RFC 9110 section 7.2)
 /// and nothing else: no userinfo, list, path or escape. Names are letters,
-/// digits, `-`, `.` and `_`; an IPv6 address stands in brackets.
+/// digits, `-`, `_` and single dots; an IPv6 address stands in brackets.
 pub fn valid_authority(authority: &str) -> bool {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -165,12 +165,10 @@ pub fn valid_authority(authority: &str) -> bool {
         },
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
+    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_');
+    // A second dot at the end would be one that no rule counts with.
     let named = authority.starts_with('[')
-        || (!host.is_empty()
-            && host
-                .bytes()
-                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_'))
-            && host.bytes().any(|it| it != b'.'));
+        || (!matches!(host, "" | ".") && !host.contains("..") && host.bytes().all(plain));
     let digits =
         |port: &str| port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok();
     named && (port.is_empty() || port.strip_prefix(':').is_some_and(digits))

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// A hostname as a listener or a route states it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +98,14 @@ pub fn without_port(authority: &str) -> &str {
         .map_or(authority, |(host, _)| host)
 }
 
+/// An authority with an IPv6 address that could be written shorter, so written
+/// (RFC 5952); `None` where it is, or is another host.
+pub(crate) fn usual_address(authority: &str) -> Option<String> {
+    let (address, port) = authority.strip_prefix('[')?.split_once(']')?;
+    let usual = format!("[{}]{port}", address.parse::<Ipv6Addr>().ok()?);
+    (!usual.eq_ignore_ascii_case(authority)).then_some(usual)
+}
+
 /// The port of an authority, where it states one.
 pub fn port(authority: &str) -> Option<u16> {
     let rest = authority.strip_prefix(without_port(authority))?;
@@ -144,5 +153,19 @@ mod tests {
         }
         assert_eq!(port("[::1]:80"), Some(80));
         assert_eq!(port("a.test"), None);
+    }
+
+    #[test]
+    fn addresses_as_usually_written() {
+        for (from, to) in [
+            ("[0:0:0:0:0:0:0:1]:80", Some("[::1]:80")),
+            ("[2001:DB8:0::0A]", Some("[2001:db8::a]")),
+            ("[::A]", None),
+            ("[::1]", None),
+            ("[x]", None),
+            ("a.test", None),
+        ] {
+            assert_eq!(usual_address(from).as_deref(), to, "{from}");
+        }
     }
 }

@@ -52,15 +52,16 @@ pub(super) enum Attribute {
     Header(HeaderField),
     /// Texts at a path of the claims.
     Claim(Box<[Box<str>]>),
-    /// Authority in lower case: as sent, without port, without trailing dot.
+    /// Authority in lower case: as sent, without port, without trailing dot,
+    /// and an IPv6 address as usually written.
     HostForms,
     /// `iss`.
     Issuer,
     /// `sub`.
     Subject,
-    /// What follows `/ns/` in names.
+    /// What follows `/ns/` in URI names.
     NamespaceSegment,
-    /// What follows `/sa/` in names.
+    /// What follows `/sa/` in URI names.
     AccountSegment,
     /// Trust domains of names.
     TrustDomain,
@@ -148,6 +149,13 @@ impl<'a> Attributes<'a> {
         identity.into_iter().flat_map(Identity::names)
     }
 
+    /// URI names, which alone say whose namespace and service account it is:
+    /// in a name of another kind `/ns/` means nothing.
+    pub(super) fn uris(&self) -> impl Iterator<Item = &'a str> {
+        let identity = self.connection.identity;
+        identity.into_iter().flat_map(|it| &it.uris).map(|it| &**it)
+    }
+
     /// SPIFFE names, without `spiffe://`.
     pub(super) fn spiffe(&self) -> impl Iterator<Item = &'a str> {
         let identity = self.connection.identity;
@@ -205,7 +213,7 @@ impl<'a> Attributes<'a> {
     fn any_of_connection(&self, attribute: &Attribute, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
         let mut text = |it: &str| f(it.as_bytes());
         let mut segment = |label| {
-            self.names()
+            self.uris()
                 .flat_map(|it| segments_after(it, label))
                 .any(&mut text)
         };
@@ -231,7 +239,14 @@ impl<'a> Http<'a> {
         let bare = host::without_port(self.request.authority).len();
         let bare = whole.get(..bare).unwrap_or(whole);
         let dotless = bare.strip_suffix(b".").unwrap_or(bare);
-        f(whole)
+        let mut address = || {
+            let usual = host::usual_address(self.request.authority)?;
+            let bare = host::without_port(&usual).len();
+            let bare = usual.get(..bare).unwrap_or_default();
+            Some(f(usual.as_bytes()) || f(bare.as_bytes()))
+        };
+        address().unwrap_or_default()
+            || f(whole)
             || (bare.len() < whole.len() && f(bare))
             || (dotless.len() < bare.len() && f(dotless))
     }

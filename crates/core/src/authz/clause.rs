@@ -10,6 +10,7 @@ use super::template::PathTemplate;
 use super::text::Text;
 use super::values::TextSet;
 use crate::action::Action;
+use crate::host;
 
 /// A compiled clause.
 #[derive(Debug, Clone)]
@@ -30,7 +31,8 @@ enum Test {
     /// Sorted.
     Ports(Box<[u16]>),
     /// Hosts as sent, and those that say no port, which a DENY rule also
-    /// compares without the request's port and trailing dot (decision P9).
+    /// compares without the request's port and trailing dot (decision P9); and
+    /// IPv6 addresses as usually written.
     Hosts(TextSet, TextSet),
     Paths(TextSet, Box<[PathTemplate]>),
     Never,
@@ -87,8 +89,10 @@ fn compile(test: &policy::Test, any_port: bool) -> Test {
         }
         T::Sni(texts) => text(Attribute::Sni, texts),
         T::Hosts(texts) if any_port => {
+            let usual: Vec<Text> = texts.iter().filter_map(usual_address).collect();
             let bare = texts.iter().filter(|it| !names_port(it));
-            Test::Hosts(TextSet::new(texts), TextSet::new(bare))
+            let bare = TextSet::new(bare.chain(&usual));
+            Test::Hosts(TextSet::new(texts), bare)
         }
         T::Hosts(texts) => text(Attribute::Host, texts),
         T::Methods(texts) => text(Attribute::Method, texts),
@@ -97,6 +101,14 @@ fn compile(test: &policy::Test, any_port: bool) -> Test {
         T::Header(field, texts) => text(Attribute::Header(field.clone()), texts),
         T::Claim(path, texts) => text(Attribute::Claim(path.clone()), texts),
         T::Absent => Test::Never,
+    }
+}
+
+/// An IPv6 address among the hosts as it is usually written.
+pub(super) fn usual_address(text: &Text) -> Option<Text> {
+    match text {
+        Text::Exact(it) => host::usual_address(it).map(|it| Text::Exact(it.into())),
+        Text::Prefix(_) | Text::Suffix(_) | Text::Present => None,
     }
 }
 
@@ -124,7 +136,7 @@ impl Test {
                     || (set.present && attributes.names().any(|it| !it.is_empty()))
             }
             Test::Namespaces(list) => attributes
-                .names()
+                .uris()
                 .any(|name| list.iter().any(|it| it.matches(name))),
             Test::Accounts(list) => attributes
                 .spiffe()

@@ -44,6 +44,10 @@ pub(super) fn mismatch(rule: &Rule, place: Place, attributes: &Attributes<'_>) -
 
 fn wanted(clause: &Clause) -> String {
     let values = match &clause.test {
+        _ if clause.expanded => Listed {
+            text: "what variables hold, which is not shown".to_owned(),
+            many: false,
+        },
         Test::Principals(list) | Test::TrustDomains(list) | Test::Sni(list) => listed(list),
         Test::Hosts(list) | Test::Methods(list) | Test::Claim(_, list) => listed(list),
         Test::Header(HeaderField::Named(name), _) if is_secret(name) => Listed {
@@ -115,10 +119,14 @@ fn shown(value: &str) -> String {
 
 fn seen(test: &Test, attributes: &Attributes<'_>) -> String {
     match test {
-        Test::Principals(_)
-        | Test::Namespaces(_)
-        | Test::ServiceAccounts(_)
-        | Test::TrustDomains(_) => some(attributes.names(), "no verified client certificate"),
+        Test::Principals(_) => some(attributes.names(), NO_CERTIFICATE),
+        Test::Namespaces(_) | Test::ServiceAccounts(_) | Test::TrustDomains(_) => {
+            let named = attributes.names().next().is_some();
+            some(
+                attributes.uris(),
+                if named { NO_URI } else { NO_CERTIFICATE },
+            )
+        }
         Test::RequestPrincipals(_) => principal(attributes),
         Test::PeerAddresses(_) => shown(&attributes.peer().to_string()),
         Test::ClientAddresses(_) => shown(&attributes.client().to_string()),
@@ -224,6 +232,8 @@ fn looks_like_token(value: &str) -> bool {
 
 const NOTHING: &str = "nothing";
 const NO_HEADER: &str = "no such header";
+const NO_CERTIFICATE: &str = "no verified client certificate";
+const NO_URI: &str = "a client certificate without a URI name";
 const NO_TOKEN: &str = "no token";
 const HIDDEN: &str = "a value that is not shown";
 /// Values that are named before the rest is counted.

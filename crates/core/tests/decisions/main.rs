@@ -11,6 +11,7 @@
 
 mod callers;
 mod expressions;
+mod hosts;
 mod listeners;
 mod policies;
 mod stages;

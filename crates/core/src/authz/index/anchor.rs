@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashMapExt};
 use ipnet::IpNet;
 
 use super::super::attributes::Attribute;
-use super::super::clause::Whose;
+use super::super::clause::{Whose, usual_address};
 use super::super::policy::{Clause, HeaderField, Rule, Test};
 use super::super::text::Text;
 
@@ -198,7 +198,10 @@ fn alternatives(clause: &Clause) -> Option<Vec<Vec<Key>>> {
             Some(list.iter().map(key).collect())
         }
         Test::Sni(list) => texts(Attribute::Sni, list),
-        Test::Hosts(list) => texts(Attribute::HostForms, list),
+        Test::Hosts(list) => {
+            let usual: Vec<Text> = list.iter().filter_map(usual_address).collect();
+            texts(Attribute::HostForms, &[&**list, &usual].concat())
+        }
         Test::Methods(list) | Test::Header(HeaderField::Method, list) => {
             texts(Attribute::Method, list)
         }

@@ -386,6 +386,34 @@ fn namespaces_accounts_and_trust_domains() {
     }
 }
 
+/// Anybody whom a CA lets choose a name for a host or a person would be somebody else's workload.
+#[test]
+fn only_uris_name_namespaces_and_accounts() {
+    let namespace = Test::Namespaces(vec![NamespacePattern("prod".into())]);
+    let account = Test::ServiceAccounts(vec![ServiceAccount {
+        namespace: "prod".into(),
+        name: "web".into(),
+    }]);
+    for name in [
+        "spiffe://td/ns/prod/sa/web",
+        "x/ns/prod/sa/web",
+        "CN=a/ns/prod/sa/web",
+    ] {
+        let dns = Sample {
+            dns: vec![name.to_owned()],
+            ..Sample::default()
+        };
+        let subject = Sample {
+            subject: name,
+            ..Sample::default()
+        };
+        for sample in [dns, subject] {
+            check(&namespace, &sample, false);
+            check(&account, &sample, false);
+        }
+    }
+}
+
 #[test]
 fn request_principals_are_an_issuer_and_a_subject() {
     let text = Text::parse;

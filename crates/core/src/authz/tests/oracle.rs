@@ -104,7 +104,7 @@ fn test_holds(test: &Test, loose: bool, sample: &Sample) -> bool {
         Test::Namespaces(list) => list.iter().any(|pattern| {
             let quoted: Vec<String> = pattern.0.split('*').map(regex::escape).collect();
             let regex = regex::Regex::new(&format!("^.*/ns/{}/.*$", quoted.join(".*"))).unwrap();
-            names(sample).iter().any(|it| regex.is_match(it))
+            sample.uris.iter().any(|it| regex.is_match(it))
         }),
         Test::ServiceAccounts(list) => list.iter().any(|it| {
             let (namespace, name) = (regex::escape(&it.namespace), regex::escape(&it.name));
