@@ -2,7 +2,8 @@
 //!
 //! The engine is linear in the text, whatever the pattern. Where its syntax means something else
 //! than RE2's, on which every other CEL runs, the pattern is rewritten: `\d`, `\w`, `\s` and `\b`
-//! know ASCII only, and in a class `[`, `&&`, `--` and `~~` are plain characters.
+//! know ASCII only, `\<` and `\>` and braces that count nothing are plain characters, and so are
+//! `[`, `&&`, `--` and `~~` in a class. Flags and escapes that RE2 lacks are refused.
 
 use regex::{Regex, RegexBuilder};
 
@@ -42,7 +43,7 @@ pub(crate) fn compile_computed(pattern: &str) -> Result<Pattern, String> {
 const TOO_LARGE: &str = "the pattern is too large";
 
 fn within(sizes: &[usize], pattern: &str) -> Result<Pattern, String> {
-    let pattern = rewrite(pattern);
+    let pattern = rewrite(pattern)?;
     for size in sizes {
         match build(&pattern, *size) {
             Ok(regex) => {
@@ -71,25 +72,56 @@ fn last_line(error: &str) -> String {
 }
 
 /// The same pattern in the syntax of the engine.
-fn rewrite(pattern: &str) -> String {
+///
+/// # Errors
+/// Where the engine knows something that RE2 does not.
+fn rewrite(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern;
     let mut in_class = false;
     while let Some(first) = rest.chars().next() {
         let (written, after) = if first == '\\' {
-            escape(rest, in_class)
+            escape(rest, in_class)?
         } else if in_class {
             class(rest, &mut in_class)
         } else if first == '[' {
             in_class = true;
             open_class(rest)
+        } else if first == '{' && !counts(rest) {
+            ("\\{", keep(rest, 1).1)
         } else {
+            check_flags(rest)?;
             keep(rest, first.len_utf8())
         };
         out.push_str(written);
         rest = after;
     }
-    out
+    Ok(out)
+}
+
+/// Whether a brace begins how often something is repeated: `{2}`, `{2,}`, `{2,3}`.
+fn counts(text: &str) -> bool {
+    let inner = text.strip_prefix('{').and_then(|it| it.split_once('}'));
+    let number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    inner.is_some_and(|(inner, _)| match inner.split_once(',') {
+        Some((from, to)) => number(from) && (to.is_empty() || number(to)),
+        None => number(inner),
+    })
+}
+
+/// Refuses flags that RE2 lacks: `(?x)`, `(?u:…)`.
+fn check_flags(text: &str) -> Result<(), String> {
+    let flags = text.strip_prefix("(?").unwrap_or_default();
+    let flags = flags
+        .chars()
+        .take_while(|it| it.is_ascii_alphabetic() || *it == '-');
+    match flags
+        .take_while(|it| *it != 'P')
+        .find(|it| !"imsU-".contains(*it))
+    {
+        Some(other) => Err(format!("there is no flag `{other}`")),
+        None => Ok(()),
+    }
 }
 
 fn keep(text: &str, bytes: usize) -> (&str, &str) {
@@ -97,7 +129,7 @@ fn keep(text: &str, bytes: usize) -> (&str, &str) {
 }
 
 /// A backslash and what belongs to it.
-fn escape(text: &str, in_class: bool) -> (&str, &str) {
+fn escape(text: &str, in_class: bool) -> Result<(&str, &str), String> {
     const CLASSES: [(&str, &str); 6] = [
         ("\\d", "[0-9]"),
         ("\\D", "[^0-9]"),
@@ -106,14 +138,23 @@ fn escape(text: &str, in_class: bool) -> (&str, &str) {
         ("\\s", "[\\t\\n\\x0C\\r ]"),
         ("\\S", "[^\\t\\n\\x0C\\r ]"),
     ];
+    const PLAIN: [(&str, &str); 2] = [("\\<", "<"), ("\\>", ">")];
     const BOUNDARIES: [(&str, &str); 2] = [("\\b", "(?-u:\\b)"), ("\\B", "(?-u:\\B)")];
     let boundaries = if in_class { &[][..] } else { &BOUNDARIES[..] };
-    let known = CLASSES.iter().chain(boundaries);
+    let known = CLASSES.iter().chain(&PLAIN).chain(boundaries);
     let found = known
         .into_iter()
         .find_map(|(from, to)| Some((*to, text.strip_prefix(from)?)));
-    let length = text.chars().take(2).map(char::len_utf8).sum();
-    found.unwrap_or_else(|| keep(text, length))
+    let unknown = ["\\u", "\\U"].into_iter().find(|it| text.starts_with(it));
+    if let Some(unknown) = unknown {
+        return Err(format!("there is no escape `{unknown}`"));
+    }
+    let braced = ["\\x{", "\\p{", "\\P{"];
+    let length = match text.find('}') {
+        Some(end) if braced.iter().any(|it| text.starts_with(it)) => end + 1,
+        _ => text.chars().take(2).map(char::len_utf8).sum(),
+    };
+    Ok(found.unwrap_or_else(|| keep(text, length)))
 }
 
 /// `[` or `[^`, and a `]` or `-` that stands for itself because it comes first.

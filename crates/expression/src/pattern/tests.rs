@@ -36,6 +36,30 @@ fn the_rest_is_as_it_was() {
 }
 
 #[test]
+fn what_only_the_engine_has_is_plain_or_refused() {
+    assert!(finds(r"^\<a\>$", "<a>") && !finds(r"\<a", "a") && finds(r"^[\<\>]+$", "<>"));
+    assert!(finds("^a{,2}$", "a{,2}") && !finds("^a{,2}$", "a") && finds("^a{x}{$", "a{x}{"));
+    assert!(finds("^a{2}b{1,}c{1,2}$", "aabbc") && finds(r"^\{2}$", "{2}") && finds("^[{]$", "{"));
+    assert!(finds(r"a\b{start}$", "a{start}") && finds(r"^\P{L}{2}$", "12"));
+    assert!(finds("(?i)^A(?s-i:.)b$", "a\nB") && finds("(?U)^a(?P<n>b)(?:c)$", "abc"));
+    let refused = |pattern: &str| compile(pattern).unwrap_err();
+    for flags in ["x", "ix", "i-x", "u", "-u", "R"] {
+        assert!(
+            refused(&format!("(?{flags})a")).contains("no flag"),
+            "{flags}"
+        );
+        assert!(
+            refused(&format!("(?{flags}:a)")).contains("no flag"),
+            "{flags}"
+        );
+    }
+    assert!(finds(r"^\(\?x\)$", "(?x)") && finds("^[(?x)]+$", "x?"));
+    for pattern in [r"\u0041", r"\u{41}", r"\U00000041"] {
+        assert!(!refused(pattern).is_empty(), "{pattern}");
+    }
+}
+
+#[test]
 fn what_is_impossible_or_too_large_is_refused_in_words() {
     let refused = |pattern: &str| compile(pattern).unwrap_err();
     assert_eq!(refused("("), "unclosed group");
