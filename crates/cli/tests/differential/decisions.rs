@@ -15,7 +15,7 @@ use crate::vocabulary::KNOWN_METHODS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Policies {
     AsWritten,
-    /// Those that deny, and no ALLOW: whether a request is denied however its host is spelt (P9).
+    /// Those that deny, and no ALLOW: whether a request is denied however its host or path is spelt (P9).
     DenyOnly,
     /// Those that ask for `Authorization` ask for each of its lines (T2).
     LinesApart,
@@ -25,7 +25,11 @@ impl Policies {
     /// What a group may have to be asked under.
     pub(crate) fn needed(group: &Group) -> Vec<Self> {
         let text = |it: &Value| it["spec"]["rules"].to_string();
-        let by_host = |it: &Value| it["spec"]["action"] == "DENY" && text(it).contains("\"hosts\"");
+        let by_host = |it: &Value| {
+            let text = text(it);
+            let named = text.contains("\"hosts\"") || text.contains("*}");
+            it["spec"]["action"] == "DENY" && named
+        };
         let by_line = |it: &Value| text(it).contains(BY_LINE);
         let mut needed = vec![Self::AsWritten];
         if group.policies().any(by_host) {
@@ -129,8 +133,10 @@ fn path_resolved(group: &Group, ask: &Ask) -> Option<Ask> {
         read.path = read.path.replace('\\', "/");
     }
     let merges = group.normalization.contains("MERGE");
-    if merges && is_root(&read.path) {
-        read.path = "/".into();
+    let behind_host = read.path.find("://").map_or(0, |at| at + 3);
+    let start = read.path[behind_host..].find('/').unwrap_or_default() + behind_host;
+    if merges && is_root(&read.path[start..]) {
+        read.path.replace_range(start.., "/");
     }
     (group.normalization != "NONE" && read.path != ask.path).then_some(read)
 }
@@ -324,11 +330,11 @@ pub(crate) fn is_malformed(ask: &Ask) -> bool {
     let is_host =
         !host.is_empty() && host.chars().all(is_name) && port.chars().all(|it| it.is_ascii_digit());
     let absolute = ask.path.strip_prefix("http://").unwrap_or_default();
-    let twice = absolute
+    let bad = absolute
         .split('/')
         .next()
-        .is_some_and(|it| it.matches(':').count() > 1);
-    !is_host || twice || ask.path.contains("%00")
+        .is_some_and(|it| it.matches(':').count() > 1 || it.contains(".."));
+    !is_host || bad || ask.path.contains("%00")
 }
 
 fn without_spellings(group: &Group, ask: &Ask) -> Option<Ask> {
@@ -384,6 +390,26 @@ pub(crate) fn said_once(seen: &Value) -> Value {
     once
 }
 
+/// T3: every token at a configured place is verified, and goes, where Envoy stops at the first rule that is content.
+pub(crate) fn tokens_gone(ask: &Ask, seen: &Value) -> Value {
+    let mut gone = said_once(seen);
+    let is_token = |header: &Value| {
+        ask.tokens.iter().any(|token| match &token.place {
+            Place::Header(name, before) => {
+                header[0]
+                    .as_str()
+                    .is_some_and(|it| it.eq_ignore_ascii_case(name))
+                    && header[1] == format!("{before}{}", token.text)
+            }
+            Place::Query(_) | Place::Cookie(_) => false,
+        })
+    };
+    if let Some(headers) = gone["headers"].as_array_mut() {
+        headers.retain(|it| !is_token(it));
+    }
+    gone
+}
+
 /// T7: a claim's number in a header, which Envoy writes with six decimals.
 pub(crate) fn numbers_as_json(seen: &Value) -> Value {
     let mut read = seen.clone();
@@ -416,6 +442,16 @@ pub(crate) fn query_kept(group: &Group, ask: &Ask, seen: &Value) -> Value {
         read["path"] = format!("{path}{}", query.unwrap_or_default()).into();
     }
     read
+}
+
+/// P9: the path with plain letters for what no path should have, which templates that deny meet all the same.
+pub(crate) fn plain_path(ask: &Ask) -> Option<Ask> {
+    let odd = |it: char| "\"[]\\^{|}".contains(it);
+    let path = ask.path.replace(odd, "x");
+    (path != ask.path).then(|| Ask {
+        path,
+        ..ask.clone()
+    })
 }
 
 /// P9: other spellings of the host, by which a DENY without a port meets it.

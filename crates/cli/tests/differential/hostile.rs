@@ -34,7 +34,7 @@ pub(crate) fn path(random: &mut Random, ask: &mut Ask) {
     let path = ask.path.clone();
     let middle = path.rfind('/').unwrap_or_default();
     let (before, last) = path.split_at(middle);
-    ask.path = match random.below(16) {
+    ask.path = match random.below(18) {
         0 => path.to_ascii_uppercase(),
         1 => format!("/{path}"),
         2 => format!("{path}/"),
@@ -50,6 +50,10 @@ pub(crate) fn path(random: &mut Random, ask: &mut Ask) {
         12 => format!("{before}%5c{}", last.trim_start_matches('/')),
         13 => format!("{before}/{last}"),
         14 => format!("{path}%00"),
+        15 | 16 => {
+            let odd = random.pick(&["|", "[", "^", "\"", "}", "*"]);
+            format!("{path}{odd}")
+        }
         _ => format!("{path}%20"),
     };
 }

@@ -29,7 +29,7 @@ pub(crate) const REFUSALS: &[(&str, &str)] = &[
     ("T6", "of the query only the token goes"),
     (
         "P9",
-        "DENY hosts without a port match any port and a trailing dot",
+        "DENY hosts match any port and a trailing dot, DENY templates any character",
     ),
     (
         "HTTP form",
@@ -116,7 +116,7 @@ fn agreed(
             "T2",
             apart.is_some_and(|it| differs(&it, ours, unhidden).is_none()),
         ),
-        ("P9", denied_by_host(scene, group, index, read, ours)),
+        ("P9", denied_by_spelling(scene, group, index, read, ours)),
         ("T4", critical(scene, index, read, ours)),
         ("HTTP form", malformed(read, ours)),
         ("T3", each_token(scene, index, read, ours)),
@@ -173,11 +173,13 @@ fn seen_otherwise(
     let seen = serde_json::from_slice(&once.body).unwrap_or_default();
     once.body = decisions::said_once(&seen).to_string().into();
     let several = read.tokens.len() > 1;
-    (several && alike(&once, &decisions::said_once)).then_some("T3")
+    let alone =
+        alike(&once, &decisions::said_once) || alike(&once, &|it| decisions::tokens_gone(read, it));
+    (several && alone).then_some("T3")
 }
 
 /// P9, which only ever denies.
-fn denied_by_host(
+fn denied_by_spelling(
     scene: &mut Scene<'_>,
     group: &Group,
     index: usize,
@@ -190,13 +192,23 @@ fn denied_by_host(
             // Without a body the status must do.
             || (ask.method == "HEAD" && it.response.as_ref().is_ok_and(|it| it.status == 403))
     };
-    if !Policies::needed(group).contains(&Policies::DenyOnly) || !denied(ours) {
+    if !denied(ours) {
         return false;
     }
-    let spellings = decisions::hosts(ask);
-    spellings
-        .iter()
-        .any(|it| denied(&scene.ask(index, Side::Envoy(Policies::DenyOnly), it)))
+    let deny = Policies::needed(group).contains(&Policies::DenyOnly);
+    let plain = decisions::plain_path(ask);
+    let hosts = decisions::hosts(ask).into_iter().filter(|_| deny);
+    let paths = plain.iter().filter(|_| deny).cloned();
+    let by_deny: Vec<(Policies, Ask)> = hosts
+        .chain(paths)
+        .map(|it| (Policies::DenyOnly, it))
+        .collect();
+    // An ALLOW has `notPaths`.
+    let by_allow = plain.into_iter().map(|it| (Policies::AsWritten, it));
+    by_deny
+        .into_iter()
+        .chain(by_allow)
+        .any(|(policies, it)| denied(&scene.ask(index, Side::Envoy(policies), &it)))
 }
 
 /// T4, which only ever refuses: where Envoy refuses anything else in the token's place, be it with the other tokens or

@@ -61,7 +61,15 @@ impl Clause {
         let negated = clause.negated;
         // A `notHosts` that matched more would deny less.
         let any_port = action == Action::Deny && !negated;
-        let test = compile(&clause.test, any_port);
+        let mut test = compile(&clause.test, any_port);
+        // Whichever admits less: what is denied is met in any characters, what is allowed in Envoy's.
+        if let Test::Paths(_, templates) = &mut test
+            && negated == (action == Action::Allow)
+        {
+            for template in templates {
+                *template = template.of_any_character();
+            }
+        }
         Clause { negated, test }
     }
 

@@ -11,6 +11,8 @@ pub struct PathTemplate {
     segments: Box<[Segment]>,
     /// What must stand after `{**}`, where there is one.
     end: Option<Box<str>>,
+    /// Whether operators also take characters that no path should have.
+    any_character: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,7 +76,19 @@ impl PathTemplate {
             source: value.into(),
             segments: segments.into(),
             end: end.map(Into::into),
+            any_character: false,
         })
+    }
+
+    /// The same template, whose operators take any character. Envoy's take
+    /// those of RFC 3986 alone, so that one `|` would lead past a DENY
+    /// (decision P9).
+    #[must_use]
+    pub(crate) fn of_any_character(&self) -> PathTemplate {
+        PathTemplate {
+            any_character: true,
+            ..self.clone()
+        }
     }
 
     /// Whether a value is meant as a template.
@@ -96,7 +110,7 @@ impl PathTemplate {
             };
             let fits = match segment {
                 Segment::Literal(wanted) => **wanted == *text,
-                Segment::One => !text.is_empty(),
+                Segment::One => !text.is_empty() && self.takes(text),
             };
             let last = segments.peek().is_none() && self.end.is_none();
             match tail {
@@ -106,7 +120,14 @@ impl PathTemplate {
                 Some(tail) => rest = tail,
             }
         }
-        self.end.as_ref().is_some_and(|end| rest.ends_with(&**end))
+        let free = self.end.as_ref().and_then(|end| rest.strip_suffix(&**end));
+        free.is_some_and(|it| self.takes(it))
+    }
+
+    /// Whether an operator may stand for this text.
+    fn takes(&self, text: &str) -> bool {
+        let usual = |it: u8| is_usual(it) || it == b'*' || it == b'/';
+        self.any_character || text.bytes().all(usual)
     }
 
     /// Text that every matching path begins with.
@@ -123,10 +144,14 @@ fn literal(text: &str) -> Result<&str, BadTemplate> {
     let bad = text.bytes().find_map(|it| match it {
         b'{' | b'}' => Some(BadTemplate::Brace),
         b'*' => Some(BadTemplate::Star),
-        it if it.is_ascii_alphanumeric() || PUNCTUATION.contains(&it) => None,
+        it if is_usual(it) => None,
         _ => Some(BadTemplate::Character),
     });
     bad.map_or(Ok(text), Err)
+}
+
+fn is_usual(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || PUNCTUATION.contains(&octet)
 }
 
 /// As it was written.
@@ -186,6 +211,20 @@ mod tests {
         assert!(matches("/foo/{*}/bar/{**}", "/foo/1/bar/2/3"));
         assert!(!matches("/foo/{*}/bar/{**}", "/foo/1/2/bar/3"));
         assert!(matches("/mix/{*}/{**}", "/mix/a/") && !matches("/mix/{*}/{**}", "/mix//a"));
+    }
+
+    #[test]
+    fn what_no_path_should_have_is_taken_on_demand() {
+        for odd in ["\"", "[", "\\", "]", "^", "{", "|", "}", "ä"] {
+            for (template, path) in [
+                ("/a/{*}", format!("/a/x{odd}")),
+                ("/{**}/b", format!("/{odd}/b")),
+            ] {
+                let narrow = PathTemplate::parse(template).unwrap();
+                assert!(!narrow.matches(&path), "{path}");
+                assert!(narrow.of_any_character().matches(&path), "{path}");
+            }
+        }
     }
 
     #[test]

@@ -84,6 +84,25 @@ fn paths_without_query() {
 }
 
 #[test]
+fn templates_meet_odd_characters_where_that_admits_less() {
+    let sample = Sample {
+        path: "/a/x|y".into(),
+        ..Sample::default()
+    };
+    let template = PathTemplate::parse("/a/{*}").unwrap();
+    let test = Test::Paths(Vec::new(), vec![template]);
+    for (action, negated, meets) in [
+        (Allow, false, false),
+        (Allow, true, false),
+        (Deny, false, true),
+        (Deny, true, true),
+    ] {
+        let met = sample.meets(action, negated, test.clone());
+        assert_eq!(met, meets, "{action:?} {negated}");
+    }
+}
+
+#[test]
 fn hosts_as_istio_compares_them() {
     let host = |authority: &str| Sample {
         authority: authority.into(),
