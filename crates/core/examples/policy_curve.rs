@@ -175,6 +175,7 @@ fn rule(shape: &str, policy: usize, rule: usize) -> Result<Rule, String> {
 fn is(test: Test) -> Clause {
     Clause {
         field: "field".into(),
+        expanded: false,
         negated: false,
         test,
     }

@@ -17,8 +17,8 @@ use crate::yaml::{Node, Value};
 pub(super) struct Source {
     text: Arc<str>,
     span: Span,
-    /// Variables of the environment were replaced in it: what they held is not shown.
-    expanded: bool,
+    /// As it was written, where variables of the environment were replaced in it: what they held is not shown.
+    written: Option<Arc<str>>,
 }
 
 /// What makes a rule.
@@ -41,11 +41,14 @@ pub(super) fn match_expressions(node: &Node, diags: &mut Diagnostics) -> Option<
 
 fn source(node: &Node, diags: &mut Diagnostics) -> Option<Source> {
     let text = string_of(1..=16_384)(node, diags)?;
-    let expanded = matches!(&node.value, Value::Scalar(it) if it.written.is_some());
+    let written = match &node.value {
+        Value::Scalar(it) => it.written.clone(),
+        _ => None,
+    };
     Some(Source {
         text,
         span: node.span,
-        expanded,
+        written,
     })
 }
 
@@ -64,6 +67,7 @@ impl RuleSpec<'_> {
                         source.span,
                     ),
                     program,
+                    written: source.written.clone(),
                 }),
                 Err(mistakes) => {
                     for mistake in mistakes {
@@ -94,7 +98,7 @@ impl RuleSpec<'_> {
 impl Source {
     /// Says which headers it compares that are never there.
     fn remark(&self, policy: &Object, diags: &mut Diagnostics) {
-        if self.expanded {
+        if self.written.is_some() {
             return;
         }
         for (name, absent) in absent_in(&self.text) {
@@ -110,7 +114,7 @@ impl Source {
     }
 
     fn refused(&self, mistake: Mistake, dialect: Dialect) -> Diagnostic {
-        if self.expanded {
+        if self.written.is_some() {
             let message =
                 "this is no expression that can be evaluated once its variables are replaced";
             let error = Diagnostic::error("invalid-expression", message).at(self.span);

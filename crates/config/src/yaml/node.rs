@@ -97,6 +97,16 @@ impl Node {
         }
     }
 
+    /// Whether variables were replaced in it, or anywhere in it.
+    pub fn is_expanded(&self) -> bool {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.written.is_some(),
+            Value::Sequence(items) => items.iter().any(Self::is_expanded),
+            Value::Mapping(entries) => entries.iter().any(|(_, node)| node.is_expanded()),
+            Value::Broken(_) => false,
+        }
+    }
+
     /// What a message calls it: `a string`, `a mapping`.
     pub fn describe(&self) -> &'static str {
         match &self.value {

@@ -75,6 +75,7 @@ fn same(clauses: &[Clause], expected: &[(&str, bool, Test)]) {
         field: (*field).into(),
         negated: *negated,
         test: test.clone(),
+        expanded: false,
     });
     let expected: Vec<Clause> = expected.collect();
     assert_eq!(format!("{clauses:#?}"), format!("{expected:#?}"));

@@ -47,6 +47,9 @@ pub struct Clause {
     pub negated: bool,
     /// What is compared with which values, any one of which suffices.
     pub test: Test,
+    /// Variables of the environment were replaced in the values: what they
+    /// held is not told to anybody.
+    pub expanded: bool,
 }
 
 impl Policy {

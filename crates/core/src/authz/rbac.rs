@@ -113,6 +113,9 @@ pub struct Expression {
     pub origin: Arc<Origin>,
     /// Compiled for the rule's dialect.
     pub program: Program,
+    /// As its author wrote it, where variables of the environment were
+    /// replaced in it: what they held is not told to anybody.
+    pub written: Option<Arc<str>>,
 }
 
 /// Networks that the client's address is held against.

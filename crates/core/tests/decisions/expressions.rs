@@ -27,6 +27,7 @@ pub(crate) fn rbac(name: &str, dialect: Dialect, source: &str) -> Rbac {
         expressions: [Expression {
             origin: place.into(),
             program: Program::compile(source, dialect.environment()).unwrap(),
+            written: None,
         }]
         .into(),
         allowed: None,

@@ -38,6 +38,7 @@ pub(crate) fn caller() -> Test {
 pub(crate) fn clause(negated: bool, test: Test) -> Clause {
     Clause {
         field: "field".into(),
+        expanded: false,
         negated,
         test,
     }

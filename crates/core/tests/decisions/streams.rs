@@ -112,6 +112,7 @@ fn a_route_for_any_name_takes_those_without_one() {
 fn policy(action: Action, test: Test) -> Policy {
     let clause = Clause {
         field: "from[0]".into(),
+        expanded: false,
         negated: false,
         test,
     };

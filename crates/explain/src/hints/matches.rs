@@ -25,7 +25,9 @@ pub(super) fn hints(scene: &Scene<'_>) -> Vec<Hint> {
                 );
                 hint("absent-not-values", text, Some(origin))
             }));
-            let either = clauses.iter().find_map(|it| alternatives(scene, it));
+            // What variables held is not told.
+            let mut told = clauses.iter().filter(|it| !it.expanded);
+            let either = told.find_map(|it| alternatives(scene, it));
             out.extend(either.map(|text| hint("values-are-or", text, Some(origin))));
             if action == Action::Deny
                 && has_no_condition(rule)

@@ -90,7 +90,8 @@ impl<'a> Scene<'a> {
         let found = failed.filter_map(|(origin, mismatch)| {
             let (_, rule) = events::rule(self.snapshot, self.answer, origin)?;
             let mut clauses = events::clauses(rule);
-            let clause = clauses.find(|it| it.field == mismatch.field)?;
+            // What variables held is not told, nor how near the request came to it.
+            let clause = clauses.find(|it| it.field == mismatch.field && !it.expanded)?;
             Some(Failure { origin, clause })
         });
         found.collect()

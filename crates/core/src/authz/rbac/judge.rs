@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::told::expressed;
+use super::told::{FAILED_UNSEEN, expressed, withheld};
 use super::{AddressList, Expression, ExpressionRule, Join, Rbac, RuleAction, RuleSet};
 use crate::authz::Refusal;
 use crate::authz::variables::Known;
@@ -129,16 +129,23 @@ impl ExpressionRule {
                 return program.test(variables);
             }
             let explanation = program.explain(variables);
+            let (source, result) = match &expression.written {
+                Some(written) => (written.clone(), withheld(&explanation, written)),
+                None => (program.source().into(), expressed(&explanation)),
+            };
             rec.record(Event::Expression {
                 origin: expression.origin.clone(),
                 action: self.action.name(),
-                source: program.source().into(),
-                result: expressed(&explanation),
+                source,
+                result,
             });
             explanation.result
         });
         result.map_err(|failure| {
-            let detail = failure.to_string();
+            let detail = match expression.written {
+                Some(_) => FAILED_UNSEEN.to_owned(),
+                None => failure.to_string(),
+            };
             refusal(Reason::ExpressionFailed, &expression.origin, &detail)
         })
     }

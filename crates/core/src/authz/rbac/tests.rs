@@ -31,6 +31,7 @@ fn rule(name: &str, action: RuleAction, join: Join, sources: &[&str]) -> Express
     let expression = |(index, source): (usize, &&str)| Expression {
         origin: origin(name, &index.to_string()),
         program: Program::compile(source, Dialect::Envoy.environment()).unwrap(),
+        written: None,
     };
     ExpressionRule {
         origin: origin(name, ""),
@@ -324,6 +325,52 @@ fn the_trace_says_what_was_looked_at() {
             "Allow a 1 true",
         ]
     );
+}
+
+/// Many expressions, each of which could be paid for, cannot be paid for together.
+#[test]
+fn all_expressions_of_a_request_have_one_budget() {
+    let zeros = |count: usize| vec!["0"; count].join(",");
+    let heavy = format!("[{0}].exists(a, [{0}].exists(b, a + b > 0))", zeros(60));
+    let ask = |count: usize| {
+        let sources = vec![&*heavy; count];
+        let any = rule("a", RuleAction::Allow, Join::Any, &sources);
+        let each = sources
+            .iter()
+            .map(|it| rule("a", RuleAction::Deny, Join::All, &[it]));
+        let sets = [any.clone(), any].map(|it| RuleSet::new(vec![it.into()]));
+        let sets = Rbac { sets: sets.into() };
+        (answer(each.collect()), ask(&sets, "192.0.2.1").0)
+    };
+    let (each, _) = ask(2);
+    assert_eq!(each, "ok");
+    let (each, any) = ask(20);
+    assert_eq!(each, "expression_failed a 0");
+    assert!(any.starts_with("expression_failed a "), "{any}");
+}
+
+/// A header of several lines is put together each time it is read.
+#[test]
+fn what_is_copied_is_paid_for() {
+    let mut headers = HeaderMap::new();
+    for _ in 0..2 {
+        headers.append("x-big", "a".repeat(30_000).parse().unwrap());
+    }
+    let zeros = vec!["0"; 60].join(",");
+    let edits = Default::default();
+    let req = request(&headers, "10.0.0.1");
+    for read in [
+        "request.headers['x-big'] != ''",
+        "'x-big' in request.headers",
+        "has(request.referer)",
+    ] {
+        let source = format!("[{zeros}].all(a, [{zeros}].all(b, {read} || false))");
+        let set = one_set(vec![rule("a", RuleAction::Allow, Join::Any, &[&source])]);
+        let known = Known::new(&req, false, &edits, None, UnixTime(1));
+        let refusal = set.enforce(&known, &mut NoRecord).unwrap_err();
+        let paid = refusal.detail.contains("more steps");
+        assert_eq!(paid, read.contains("x-big"), "{read}: {}", refusal.detail);
+    }
 }
 
 #[test]

@@ -16,6 +16,21 @@ pub(super) fn expressed(explanation: &Explanation<'_>) -> Expressed {
     }
 }
 
+/// The result of an expression in which variables were replaced: nothing of what they held, nor what was compared with it.
+pub(super) fn withheld(explanation: &Explanation<'_>, written: &str) -> Expressed {
+    match &explanation.result {
+        Ok(true) => Expressed::True,
+        Ok(false) => Expressed::False {
+            part: written.into(),
+            seen: Vec::new(),
+        },
+        Err(_) => Expressed::Failed(FAILED_UNSEEN.into()),
+    }
+}
+
+/// Why such an expression failed.
+pub(super) const FAILED_UNSEEN: &str = "why is not shown, since variables were replaced in it";
+
 const HIDDEN: &str = "a value that is not shown";
 const ABSENT: &str = "absent";
 

@@ -210,6 +210,7 @@ pub(super) fn rule(name: &str, to: Vec<Vec<Clause>>) -> Rule {
 pub(super) fn clause(negated: bool, test: Test) -> Clause {
     Clause {
         field: "field".into(),
+        expanded: false,
         negated,
         test,
     }

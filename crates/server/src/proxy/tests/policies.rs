@@ -10,6 +10,7 @@ use super::scene::{Gateway, Scene, origin};
 fn policy(name: &str, action: Action, prefix: &str) -> Policy {
     let clause = Clause {
         field: "to[0].operation.paths".into(),
+        expanded: false,
         negated: false,
         test: Test::Paths(vec![Text::Prefix(prefix.into())], Vec::new()),
     };

@@ -39,6 +39,7 @@ pub(super) fn clause(
         field: field.into(),
         negated,
         test,
+        expanded: list.is_expanded(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::clause::{Scope, all_keys, clause, filled, refuse_before_identity};
 use super::lint;
 use crate::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::read::{Fields, nearest, spanned, string};
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 /// Reads entry `index`: one clause for `values` and one for `notValues`.
 pub(super) fn condition(
@@ -51,8 +51,13 @@ pub(super) fn condition(
         let help = "add `values:` or `notValues:` with at least one value";
         fields.diags().push(error.help(help));
     }
+    // Not with what variables held.
+    let shown = match node.child("key").map(|it| &it.value) {
+        Some(Value::Scalar(scalar)) => scalar.shown(),
+        _ => &key,
+    };
     let clauses = lists.into_iter().flatten().map(|(name, negated, list)| {
-        let field = format!("when[{index}] {} {name}", key.value);
+        let field = format!("when[{index}] {shown} {name}");
         clause(field, negated, &attribute, list, scope, fields.diags())
     });
     clauses.collect::<Vec<_>>().into_iter().flatten().collect()
