@@ -25,7 +25,7 @@ pub(crate) fn call<'a>(
         meter.pay_bytes(argument.bytes())?;
     }
     match (function, arguments) {
-        (F::Size, [value]) => size(value),
+        (F::Size, [value]) => size(meter, value),
         (F::TypeOf, [value]) => Ok(Value::Type(value.kind())),
         (F::Dyn, [value]) => Ok(value.clone()),
         (F::ToBool, [value]) => convert::to_bool(value),
@@ -60,12 +60,12 @@ fn no_overload(given: &Value<'_>) -> Problem {
     }
 }
 
-fn size<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
+fn size<'a>(meter: &mut Meter, value: &Value<'a>) -> Result<Value<'a>, Problem> {
     let size = match value {
         Value::String(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.len(),
-        Value::Map(map) => map.count().ok_or(Problem::NotListable)?,
+        Value::Map(map) => meter.count(map)?,
         other => return Err(no_overload(other)),
     };
     int(size)

@@ -49,8 +49,7 @@ fn equal_lists(meter: &mut Meter, a: &List<'_>, b: &List<'_>) -> Result<bool, Pr
 }
 
 fn equal_maps(meter: &mut Meter, a: &Map<'_>, b: &Map<'_>) -> Result<bool, Problem> {
-    let listed = |map: &Map<'_>| map.count().ok_or(Problem::NotListable);
-    if listed(a)? != listed(b)? {
+    if meter.count(a)? != meter.count(b)? {
         return Ok(false);
     }
     let keys = a.keys().ok_or(Problem::NotListable)?;
@@ -59,6 +58,8 @@ fn equal_maps(meter: &mut Meter, a: &Map<'_>, b: &Map<'_>) -> Result<bool, Probl
         let (Some(of_a), Some(of_b)) = (a.lookup(&key), b.lookup(&key)) else {
             return Ok(false);
         };
+        meter.pay_read(a, Some(&of_a))?;
+        meter.pay_read(b, Some(&of_b))?;
         if !equal(meter, &of_a, &of_b)? {
             return Ok(false);
         }
@@ -128,7 +129,9 @@ pub(crate) fn contains(
         }
         Value::Map(map) => {
             meter.pay(map.breadth())?;
-            Ok(map.lookup(element).is_some())
+            let found = map.lookup(element);
+            meter.pay_read(map, found.as_ref())?;
+            Ok(found.is_some())
         }
         _ => Err(Problem::NoOverload {
             of: "in",

@@ -25,9 +25,9 @@ impl Observe for () {
 }
 
 /// One evaluation.
-pub(crate) struct Machine<'a, O> {
+pub(crate) struct Machine<'a, 'm, O> {
     variables: &'a (dyn Members + 'a),
-    meter: Meter,
+    meter: &'m mut Meter,
     pub(crate) observer: O,
 }
 
@@ -39,11 +39,15 @@ struct Scope<'s, 'a> {
 
 type Outer<'s, 'a> = Option<&'s Scope<'s, 'a>>;
 
-impl<'a, O: Observe> Machine<'a, O> {
-    pub(crate) fn new(variables: &'a (dyn Members + 'a), observer: O) -> Self {
+impl<'a, 'm, O: Observe> Machine<'a, 'm, O> {
+    pub(crate) fn new(
+        variables: &'a (dyn Members + 'a),
+        observer: O,
+        meter: &'m mut Meter,
+    ) -> Self {
         Self {
             variables,
-            meter: Meter::new(),
+            meter,
             observer,
         }
     }
@@ -122,7 +126,7 @@ impl<'a, O: Observe> Machine<'a, O> {
             Node::Call(function, arguments) => {
                 let values = arguments.iter().map(|argument| self.value(argument, scope));
                 let values = values.collect::<Result<SmallVec<[_; 4]>, _>>()?;
-                call::call(&mut self.meter, *function, &values).map_err(here)
+                call::call(self.meter, *function, &values).map_err(here)
             }
             Node::Matches(text, pattern) => {
                 let text = self.value(text, scope)?;
@@ -168,7 +172,9 @@ impl<'a, O: Observe> Machine<'a, O> {
             return Err(no_overload(".", operand));
         };
         self.meter.pay(search_cost(map))?;
-        Ok(map.field(name))
+        let value = map.field(name);
+        self.meter.pay_read(map, value.as_ref())?;
+        Ok(value)
     }
 
     fn index(&mut self, operand: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, Problem> {
@@ -181,7 +187,9 @@ impl<'a, O: Observe> Machine<'a, O> {
             }
             Value::Map(map) => {
                 self.meter.pay(search_cost(map))?;
-                map.lookup(key).ok_or(Problem::NoSuchKey)
+                let value = map.lookup(key);
+                self.meter.pay_read(map, value.as_ref())?;
+                value.ok_or(Problem::NoSuchKey)
             }
             _ => Err(no_overload("[]", operand)),
         }
@@ -230,7 +238,7 @@ impl<'a, O: Observe> Machine<'a, O> {
         left: &Value<'a>,
         right: &Value<'a>,
     ) -> Result<Value<'a>, Problem> {
-        let meter = &mut self.meter;
+        let meter = &mut *self.meter;
         let mut ordered = |fits: fn(std::cmp::Ordering) -> bool| {
             let order = compare::order(meter, binary.sign(), left, right)?;
             Ok(Value::Bool(order.is_some_and(fits)))

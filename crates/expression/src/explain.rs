@@ -3,6 +3,7 @@
 
 use crate::evaluate::{Machine, Observe};
 use crate::failure::{Failure, Problem};
+use crate::meter::Meter;
 use crate::span::Span;
 use crate::tree::{Expr, Logic, Node};
 use crate::value::{Members, Value};
@@ -32,12 +33,15 @@ pub(crate) fn explain<'a>(
     source: &'a str,
     root: &'a Expr,
     variables: &'a (dyn Members + 'a),
+    meter: &mut Meter,
 ) -> Explanation<'a> {
-    let watched = |expr: &'a Expr| {
-        let mut machine = Machine::new(variables, Reads::default());
+    let watched = |expr: &'a Expr, meter: &mut Meter| {
+        let mut machine = Machine::new(variables, Reads::default(), meter);
         (machine.test(expr), machine.observer)
     };
-    let (result, mut reads) = watched(root);
+    let before = meter.clone();
+    let (result, mut reads) = watched(root, meter);
+    let watched = |expr: &'a Expr| watched(expr, &mut before.clone());
     let mut decisive = root;
     while let Node::Logic(logic, terms) = &decisive.node {
         let Some((term, seen)) = term(&result, *logic, terms, watched) else {

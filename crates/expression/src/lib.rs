@@ -12,7 +12,7 @@
 //! bound on depth or work, copies what it reads, and leaves unknown names to the evaluation. Here the
 //! tree is compiled to a form of our own: names and functions resolved, macros turned into loops,
 //! patterns compiled, chains of `&&` and `||` flat. Every step of an evaluation is paid for from a
-//! budget ([`MAX_COST`]), and values borrow from the claims. What could make the parser overflow
+//! budget ([`MAX_COST`]), which several may share ([`Meter`]), and values borrow from the claims. What could make the parser overflow
 //! its stack is refused before it sees the text.
 
 mod call;
@@ -45,7 +45,7 @@ pub use explain::{Explanation, Read};
 pub use failure::{Failure, Problem};
 pub use guard::MAX_DEPTH;
 pub use lex::MAX_SOURCE_CHARS;
-pub use meter::MAX_COST;
+pub use meter::{MAX_COST, Meter};
 pub use mistake::Mistake;
 pub use program::Program;
 pub use time::{Duration, Timestamp};

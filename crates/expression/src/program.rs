@@ -10,6 +10,7 @@ use crate::explain::{self, Explanation};
 use crate::failure::Failure;
 use crate::guard;
 use crate::lex;
+use crate::meter::Meter;
 use crate::mistake::Mistake;
 use crate::parse;
 use crate::span::Tokens;
@@ -66,7 +67,15 @@ impl Program {
     /// When that cannot be said: something is absent or of the wrong type, the result is no bool, or
     /// the evaluation takes more than [`MAX_COST`](crate::MAX_COST). Whoever asks has to deny.
     pub fn test(&self, variables: &dyn Members) -> Result<bool, Failure> {
-        Machine::new(variables, ()).test(&self.0.root)
+        self.test_within(variables, &mut Meter::default())
+    }
+
+    /// As [`Program::test`], paid for from a budget that other evaluations may share.
+    ///
+    /// # Errors
+    /// As [`Program::test`], and when the budget is used up, by whichever evaluation.
+    pub fn test_within(&self, variables: &dyn Members, meter: &mut Meter) -> Result<bool, Failure> {
+        Machine::new(variables, (), meter).test(&self.0.root)
     }
 
     /// The value of the expression, of any type.
@@ -74,12 +83,21 @@ impl Program {
     /// # Errors
     /// As [`Program::test`], but any type will do.
     pub fn evaluate<'a>(&'a self, variables: &'a dyn Members) -> Result<Value<'a>, Failure> {
-        Machine::new(variables, ()).evaluate(&self.0.root)
+        Machine::new(variables, (), &mut Meter::default()).evaluate(&self.0.root)
     }
 
     /// As [`Program::test`], and which part of the condition decided, with the attributes it read.
     pub fn explain<'a>(&'a self, variables: &'a dyn Members) -> Explanation<'a> {
-        explain::explain(&self.0.source, &self.0.root, variables)
+        self.explain_within(variables, &mut Meter::default())
+    }
+
+    /// As [`Program::explain`], paid for as by [`Program::test_within`].
+    pub fn explain_within<'a>(
+        &'a self,
+        variables: &'a dyn Members,
+        meter: &mut Meter,
+    ) -> Explanation<'a> {
+        explain::explain(&self.0.source, &self.0.root, variables, meter)
     }
 }
 

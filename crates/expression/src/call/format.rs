@@ -93,7 +93,9 @@ fn string(meter: &mut Meter, value: &Value<'_>) -> Result<String, Problem> {
             let mut parts = Vec::new();
             for key in keys.iter() {
                 meter.pay(1 + map.breadth())?;
-                let value = string(meter, &map.lookup(&key).unwrap_or(Value::Null))?;
+                let value = map.lookup(&key);
+                meter.pay_read(map, value.as_ref())?;
+                let value = string(meter, &value.unwrap_or(Value::Null))?;
                 parts.push(format!("{}: {value}", string(meter, &key)?));
             }
             parts.sort();

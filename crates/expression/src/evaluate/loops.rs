@@ -5,7 +5,7 @@ use crate::failure::{Failure, Problem};
 use crate::tree::{Loop, Macro};
 use crate::value::{List, Value};
 
-impl<'a, O: Observe> Machine<'a, O> {
+impl<'a, O: Observe> Machine<'a, '_, O> {
     /// `start` is where the macro stands in the source.
     pub(super) fn run(
         &mut self,

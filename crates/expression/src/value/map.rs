@@ -61,6 +61,11 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// Whether its values are made when they are read.
+    pub(crate) fn is_assembled(&self) -> bool {
+        matches!(self.0, Entries::Members(_))
+    }
+
     /// How many entries one lookup may have to look at.
     pub(crate) fn breadth(&self) -> usize {
         match &self.0 {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use countersign_expression::Meter;
+
 use super::told::{FAILED_UNSEEN, expressed, withheld};
 use super::{AddressList, Expression, ExpressionRule, Join, Rbac, RuleAction, RuleSet};
 use crate::authz::Refusal;
@@ -16,7 +18,10 @@ impl Rbac {
     /// # Errors
     /// When a rule refuses, or an expression that is looked at cannot be evaluated.
     pub(crate) fn enforce<R: Record>(&self, known: &Known<'_>, rec: &mut R) -> Result<(), Refusal> {
-        self.sets.iter().try_for_each(|set| set.enforce(known, rec))
+        // A request costs no more for being held against many of them.
+        let mut meter = Meter::default();
+        let mut sets = self.sets.iter();
+        sets.try_for_each(|set| set.enforce(known, &mut meter, rec))
     }
 }
 
@@ -27,14 +32,19 @@ struct Held<'a> {
 }
 
 impl RuleSet {
-    fn enforce<R: Record>(&self, known: &Known<'_>, rec: &mut R) -> Result<(), Refusal> {
+    fn enforce<R: Record>(
+        &self,
+        known: &Known<'_>,
+        meter: &mut Meter,
+        rec: &mut R,
+    ) -> Result<(), Refusal> {
         for rule in self.rules() {
             rule.admit(known, rec)?;
         }
         // Rules of one action stand together, `Allow` last.
         let mut wanting: Option<&ExpressionRule> = None;
         for rule in self.rules() {
-            let Some(held) = rule.held(known, rec)? else {
+            let Some(held) = rule.held(known, meter, rec)? else {
                 continue;
             };
             match (rule.action, held.truth) {
@@ -101,11 +111,16 @@ impl ExpressionRule {
     }
 
     /// Evaluates the expressions one by one, until they have decided. `None` without any.
-    fn held<R: Record>(&self, known: &Known<'_>, rec: &mut R) -> Result<Option<Held<'_>>, Refusal> {
+    fn held<R: Record>(
+        &self,
+        known: &Known<'_>,
+        meter: &mut Meter,
+        rec: &mut R,
+    ) -> Result<Option<Held<'_>>, Refusal> {
         let decides = self.join == Join::Any;
         let mut held = None;
         for expression in &self.expressions {
-            let truth = self.test(expression, known, rec)?;
+            let truth = self.test(expression, known, meter, rec)?;
             held = Some(Held {
                 truth,
                 by: expression,
@@ -121,14 +136,15 @@ impl ExpressionRule {
         &self,
         expression: &Expression,
         known: &Known<'_>,
+        meter: &mut Meter,
         rec: &mut R,
     ) -> Result<bool, Refusal> {
         let program = &expression.program;
         let result = known.with(self.dialect, |variables| {
             if !R::ON {
-                return program.test(variables);
+                return program.test_within(variables, meter);
             }
-            let explanation = program.explain(variables);
+            let explanation = program.explain_within(variables, meter);
             let (source, result) = match &expression.written {
                 Some(written) => (written.clone(), withheld(&explanation, written)),
                 None => (program.source().into(), expressed(&explanation)),
