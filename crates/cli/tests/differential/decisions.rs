@@ -327,8 +327,10 @@ const UNNAMED: &str = "LOCK";
 pub(crate) fn is_malformed(ask: &Ask) -> bool {
     let (host, port) = ask.host.split_once(':').unwrap_or((&ask.host, "0"));
     let is_name = |it: char| it.is_ascii_alphanumeric() || ".-_".contains(it);
-    let is_host =
-        !host.is_empty() && host.chars().all(is_name) && port.chars().all(|it| it.is_ascii_digit());
+    let is_host = !host.is_empty()
+        && !host.contains("..")
+        && host.chars().all(is_name)
+        && port.chars().all(|it| it.is_ascii_digit());
     let absolute = ask.path.strip_prefix("http://").unwrap_or_default();
     let bad = absolute
         .split('/')

@@ -51,7 +51,7 @@ pub(crate) fn path(random: &mut Random, ask: &mut Ask) {
         13 => format!("{before}/{last}"),
         14 => format!("{path}%00"),
         15 | 16 => {
-            let odd = random.pick(&["|", "[", "^", "\"", "}", "*"]);
+            let odd = random.pick(&["|", "[", "^", "{", "}", "*"]);
             format!("{path}{odd}")
         }
         _ => format!("{path}%20"),

@@ -77,15 +77,24 @@ fn a_gateway_that_is_wrong_is_found_out() {
         return;
     }
     let world = World::new();
-    let mut batch = Batch::start(&world, 7, 0);
-    for (what, misread) in MISTAKES {
-        batch.scene.misread = *misread;
-        let mut report = Report::default();
-        batch.ask(25, &mut report);
-        let found = report.differences();
-        println!("{found} of {} differ by a gateway that {what}", 25 * GROUPS);
-        assert!(found > 0, "a gateway that {what} passes");
+    let mut unnoticed: Vec<&Mistake> = MISTAKES.iter().collect();
+    // Few policies mind some of them.
+    for number in 0..6 {
+        let mut batch = Batch::start(&world, 7, number);
+        unnoticed.retain(|(what, misread)| {
+            batch.scene.misread = *misread;
+            let mut report = Report::default();
+            batch.ask(25, &mut report);
+            let found = report.differences();
+            println!("{found} of {} differ by a gateway that {what}", 25 * GROUPS);
+            found == 0
+        });
+        if unnoticed.is_empty() {
+            return;
+        }
     }
+    let unnoticed: Vec<&str> = unnoticed.iter().map(|(what, _)| *what).collect();
+    panic!("nobody notices a gateway that {unnoticed:?}");
 }
 
 type Mistake = (&'static str, fn(&Ask) -> Ask);
