@@ -27,7 +27,10 @@ pub(super) fn run(suite: &Suite, case: &Case) -> Result<Outcome, Failure> {
     }
     let (differences, unknown) = compare(&case.expect, &Got::of(&answer));
     if !unknown.is_empty() {
-        let why = format!("a connection that is passed on unread has no {}", unknown.join(", "));
+        let why = format!(
+            "a connection that is passed on unread has no {}",
+            unknown.join(", ")
+        );
         return Ok(Outcome::new(case, Verdict::Failed).because(&why));
     }
     let verdict = if differences.is_empty() {
