@@ -18,6 +18,7 @@ mod policy;
 mod rbac;
 mod remark;
 mod rule;
+mod secret;
 mod set;
 mod template;
 mod text;

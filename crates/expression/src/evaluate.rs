@@ -9,19 +9,18 @@ use crate::call;
 use crate::compare;
 use crate::failure::{Failure, Problem};
 use crate::meter::Meter;
-use crate::span::Span;
 use crate::tree::{Binary, Expr, Logic, Node, Path, Pattern};
 use crate::value::{Key, Map, Members, Value};
 
 /// Sees which attributes an evaluation reads.
 pub(crate) trait Observe {
     /// A path was read; `None` when the request does not have it.
-    fn read(&mut self, place: Span, value: Option<&Value<'_>>);
+    fn read(&mut self, path: &Path, value: Option<&Value<'_>>);
 }
 
 /// Looks at nothing and costs nothing.
 impl Observe for () {
-    fn read(&mut self, _: Span, _: Option<&Value<'_>>) {}
+    fn read(&mut self, _: &Path, _: Option<&Value<'_>>) {}
 }
 
 /// One evaluation.
@@ -139,7 +138,7 @@ impl<'a, 'm, O: Observe> Machine<'a, 'm, O> {
 
     fn path(&mut self, path: &'a Path) -> Result<Value<'a>, Problem> {
         let found = self.walk(path, &path.fields);
-        self.observer.read(path.place, found.as_ref().ok());
+        self.observer.read(path, found.as_ref().ok());
         found
     }
 
@@ -152,7 +151,7 @@ impl<'a, 'm, O: Observe> Machine<'a, 'm, O> {
                 self.field(&operand, last)?
             }
         };
-        self.observer.read(path.place, found.as_ref());
+        self.observer.read(path, found.as_ref());
         Ok(Value::Bool(found.is_some()))
     }
 

@@ -5,7 +5,7 @@ use crate::evaluate::{Machine, Observe};
 use crate::failure::{Failure, Problem};
 use crate::meter::Meter;
 use crate::span::Span;
-use crate::tree::{Expr, Logic, Node};
+use crate::tree::{Expr, Logic, Node, Path};
 use crate::value::{Members, Value};
 
 /// The result of a condition with its reason.
@@ -25,6 +25,10 @@ pub struct Explanation<'a> {
 pub struct Read<'a> {
     /// The path as it is written: `jwt.groups`.
     pub path: &'a str,
+    /// The variable that it starts from, however it is written.
+    pub variable: Box<str>,
+    /// The fields that lead on from there.
+    pub fields: Box<[Box<str>]>,
     /// The value in short; `None` where the request does not have it.
     pub value: Option<String>,
 }
@@ -51,8 +55,10 @@ pub(crate) fn explain<'a>(
         reads = seen;
     }
     let text = |span: Span| source.get(span.start..span.end).unwrap_or(source);
-    let reads = reads.0.into_iter().map(|(place, value)| Read {
-        path: text(place),
+    let reads = reads.0.into_iter().map(|(path, value)| Read {
+        path: text(path.place),
+        variable: path.variable,
+        fields: path.fields,
         value,
     });
     let mut unique: Vec<Read<'_>> = Vec::new();
@@ -95,13 +101,13 @@ fn term<'a>(
 const MAX_READS: usize = 32;
 
 #[derive(Default)]
-struct Reads(Vec<(Span, Option<String>)>);
+struct Reads(Vec<(Path, Option<String>)>);
 
 impl Observe for Reads {
-    fn read(&mut self, place: Span, value: Option<&Value<'_>>) {
-        let known = self.0.iter().any(|(other, _)| *other == place);
+    fn read(&mut self, path: &Path, value: Option<&Value<'_>>) {
+        let known = self.0.iter().any(|(other, _)| other.place == path.place);
         if !known && self.0.len() < MAX_READS {
-            self.0.push((place, value.map(Value::brief)));
+            self.0.push((path.clone(), value.map(Value::brief)));
         }
     }
 }

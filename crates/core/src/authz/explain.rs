@@ -5,12 +5,11 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use countersign_jose::Value;
-use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 
 use super::attributes::{Attribute, Attributes};
 use super::policy::{Clause, HeaderField, Rule, Test};
 use super::rule::Place;
+use super::secret::{HIDDEN, is_secret, looks_like_token};
 use crate::trace::Mismatch;
 
 /// The clause at a place, what it asks for, and what there is instead.
@@ -50,7 +49,7 @@ fn wanted(clause: &Clause) -> String {
         },
         Test::Principals(list) | Test::TrustDomains(list) | Test::Sni(list) => listed(list),
         Test::Hosts(list) | Test::Methods(list) | Test::Claim(_, list) => listed(list),
-        Test::Header(HeaderField::Named(name), _) if is_secret(name) => Listed {
+        Test::Header(HeaderField::Named(name), _) if is_secret(name.as_str()) => Listed {
             text: HIDDEN.to_owned(),
             many: false,
         },
@@ -136,7 +135,7 @@ fn seen(test: &Test, attributes: &Attributes<'_>) -> String {
         Test::Hosts(_) => values(&Attribute::Host, attributes, NOTHING),
         Test::Methods(_) => values(&Attribute::Method, attributes, NOTHING),
         Test::Paths(..) => values(&Attribute::Path, attributes, NOTHING),
-        Test::Header(HeaderField::Named(name), _) if is_secret(name) => {
+        Test::Header(HeaderField::Named(name), _) if is_secret(name.as_str()) => {
             let there = attributes.any(&header(HeaderField::Named(name.clone())), |_| true);
             if there { HIDDEN } else { NO_HEADER }.to_owned()
         }
@@ -216,26 +215,11 @@ fn claim(path: &[Box<str>], attributes: &Attributes<'_>) -> String {
     }
 }
 
-fn is_secret(name: &HeaderName) -> bool {
-    let secret = ["token", "secret", "api-key", "apikey", "password"];
-    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
-        || secret.iter().any(|it| name.as_str().contains(it))
-}
-
-/// Whether some word of a value may be a JWT: what begins one is the base64url of `{"`.
-fn looks_like_token(value: &str) -> bool {
-    let words = value.split(|it: char| !it.is_ascii_alphanumeric() && !"-_.".contains(it));
-    words
-        .into_iter()
-        .any(|it| it.starts_with("eyJ") && it.len() > 20)
-}
-
 const NOTHING: &str = "nothing";
 const NO_HEADER: &str = "no such header";
 const NO_CERTIFICATE: &str = "no verified client certificate";
 const NO_URI: &str = "a client certificate without a URI name";
 const NO_TOKEN: &str = "no token";
-const HIDDEN: &str = "a value that is not shown";
 /// Values that are named before the rest is counted.
 const SHOWN: usize = 5;
 /// Characters of a value that are shown.

@@ -373,6 +373,49 @@ fn what_is_copied_is_paid_for() {
     }
 }
 
+/// However an expression writes it, a credential is in no trace.
+#[test]
+fn no_trace_shows_a_credential() {
+    let mut headers = HeaderMap::new();
+    for name in ["authorization", "x-access-key", "x-session", "x-tokens"] {
+        headers.append(name, "hidden".parse().unwrap());
+    }
+    headers.append(
+        "x-plain",
+        "Bearer eyJhidden00000000000000000".parse().unwrap(),
+    );
+    let edits = Default::default();
+    let req = request(&headers, "10.0.0.1");
+    for read in [
+        "request.headers.authorization",
+        "(request).headers.authorization",
+        "((request.headers)).authorization",
+        "(request)['headers']['authorization']",
+        r#"request["\x68eaders"].authorization"#,
+        r#"request.headers["\x61uthorization"]"#,
+        r#"request.headers['Auth' + 'orization']"#,
+        "request.headers['x-access-key']",
+        "request.headers['X-Session']",
+        "request.headers['x-tokens']",
+        "request.headers['x-plain']",
+        "[request][0].headers.authorization",
+        "[request.headers][0].authorization",
+        "string(request.headers.authorization)",
+    ] {
+        let set = one_set(vec![rule(
+            "a",
+            RuleAction::Allow,
+            Join::Any,
+            &[&format!("{read} == 'x'")],
+        )]);
+        let known = Known::new(&req, false, &edits, None, UnixTime(1));
+        let mut trace = Trace::default();
+        assert!(set.enforce(&known, &mut trace).is_err());
+        let told = format!("{:?}", trace.events);
+        assert!(!told.contains("hidden"), "{read}: {told}");
+    }
+}
+
 #[test]
 fn a_refusal_says_why_in_the_log() {
     let detail = |rules: Vec<ExpressionRule>| {

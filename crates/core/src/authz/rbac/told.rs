@@ -2,6 +2,7 @@
 
 use countersign_expression::{Explanation, Read};
 
+use crate::authz::secret::{HIDDEN, is_secret, looks_like_token};
 use crate::trace::Expressed;
 
 /// The result of an expression, with what it read.
@@ -31,65 +32,47 @@ pub(super) fn withheld(explanation: &Explanation<'_>, written: &str) -> Expresse
 /// Why such an expression failed.
 pub(super) const FAILED_UNSEEN: &str = "why is not shown, since variables were replaced in it";
 
-const HIDDEN: &str = "a value that is not shown";
 const ABSENT: &str = "absent";
 
 fn seen(read: &Read<'_>) -> (Box<str>, Box<str>) {
+    let fields: Vec<&str> = read.fields.iter().map(|it| &**it).collect();
     let value = read.value.as_deref();
-    let value = value.map_or(ABSENT.into(), |it| shown(read.path, it));
+    let value = value.map_or(ABSENT.into(), |it| shown(&read.variable, &fields, it));
     (read.path.into(), value)
 }
 
-fn shown(path: &str, value: &str) -> Box<str> {
-    let compact: String = path.chars().filter(|it| !it.is_whitespace()).collect();
-    let member = compact.strip_prefix("request").unwrap_or_default();
-    if let Some(lookup) = member
-        .strip_prefix(".headers")
-        .or_else(|| member.strip_prefix("['headers']"))
-        .or_else(|| member.strip_prefix("[\"headers\"]"))
-    {
-        return match name(lookup) {
-            Some(name) if !name.starts_with(':') && !is_secret(name) => value.into(),
-            _ => HIDDEN.into(),
-        };
+/// Judged by what was read, however that is written.
+fn shown(variable: &str, fields: &[&str], value: &str) -> Box<str> {
+    if looks_like_token(value) {
+        return HIDDEN.into();
     }
-    // A query may carry a token.
-    let query = ["query", "path", "uri", "pathAndQuery"];
-    if !query.iter().any(|it| member.contains(it)) {
-        return value.into();
+    match (variable, fields) {
+        // All headers, and all of the request, hold credentials.
+        ("request", [] | ["headers"]) => HIDDEN.into(),
+        ("request", ["headers", name, ..]) if name.starts_with(':') || is_secret(name) => {
+            HIDDEN.into()
+        }
+        ("request", ["query"]) if value.len() > 2 => HIDDEN.into(),
+        ("request", ["path" | "uri" | "pathAndQuery" | "referer"]) => without_query(value),
+        ("request", ["headers", name]) if is_address(name) => without_query(value),
+        _ => value.into(),
     }
+}
+
+/// Headers that hold an address, which may have a query.
+fn is_address(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["referer", "location", "url", "uri", "path"]
+        .iter()
+        .any(|it| name.contains(it))
+}
+
+/// A query may carry a token.
+fn without_query(value: &str) -> Box<str> {
     match value.split_once('?') {
         Some((before, _)) => format!("{before}\" and a query that is not shown").into(),
-        None if member.contains("query") && value.len() > 2 => HIDDEN.into(),
         None => value.into(),
     }
-}
-
-/// The header that is looked up by name: `.accept`, `['x-a']`. `None` for all of them, and for names that are computed.
-fn name(lookup: &str) -> Option<&str> {
-    if let Some(name) = lookup.strip_prefix('.') {
-        return Some(name);
-    }
-    let inner = lookup.strip_prefix('[')?.strip_suffix(']')?;
-    let quoted = |quote| inner.strip_prefix(quote)?.strip_suffix(quote);
-    let name = quoted('\'').or_else(|| quoted('"'))?;
-    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b':');
-    name.bytes().all(plain).then_some(name)
-}
-
-/// Whether a header is made for credentials, by its name.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let parts = [
-        "authorization",
-        "cookie",
-        "token",
-        "secret",
-        "api-key",
-        "apikey",
-        "password",
-    ];
-    parts.iter().any(|it| name.contains(it))
 }
 
 #[cfg(test)]
@@ -98,40 +81,44 @@ mod tests {
 
     #[test]
     fn values_that_may_be_credentials_are_not_shown() {
-        for (path, value, told) in [
-            ("jwt.sub", "\"alice\"", "\"alice\""),
-            ("request.method", "\"GET\"", "\"GET\""),
-            ("request.headers.accept", "\"*/*\"", "\"*/*\""),
-            ("request.headers['x-team']", "\"red\"", "\"red\""),
-            ("request.headers[\"x-team\"]", "\"red\"", "\"red\""),
-            ("request . headers['x-team']", "\"red\"", "\"red\""),
-            ("request.headers.authorization", "\"Bearer x\"", HIDDEN),
-            ("request.headers['Authorization']", "\"Bearer x\"", HIDDEN),
-            ("request[\"headers\"]['cookie']", "\"a=b\"", HIDDEN),
-            ("request.headers['x-api-key']", "\"k\"", HIDDEN),
-            ("request.headers[':path']", "\"/a?t=x\"", HIDDEN),
-            ("request.headers['a' + 'b']", "\"x\"", HIDDEN),
-            ("request.headers", "{\"authorization\": \"x\"}", HIDDEN),
-            ("request.path", "\"/a\"", "\"/a\""),
+        const WHOLE: &str = "\"/a\" and a query that is not shown";
+        for (variable, fields, value, told) in [
+            ("jwt", &["sub"][..], "\"alice\"", "\"alice\""),
+            ("jwt", &["raw"], "\"eyJhbGciOiJIUzI1NiJ9.e30.x\"", HIDDEN),
+            ("request", &["method"], "\"GET\"", "\"GET\""),
+            ("request", &[], "{…}", HIDDEN),
+            ("request", &["headers", "accept"], "\"*/*\"", "\"*/*\""),
+            ("request", &["headers", "x-team"], "\"red\"", "\"red\""),
             (
-                "request.path",
-                "\"/a?t=x\"",
-                "\"/a\" and a query that is not shown",
+                "request",
+                &["headers", "Authorization"],
+                "\"Bearer x\"",
+                HIDDEN,
             ),
+            ("request", &["headers", "cookie"], "\"a=b\"", HIDDEN),
+            ("request", &["headers", "x-api-key"], "\"k\"", HIDDEN),
+            ("request", &["headers", "x-access-key"], "\"k\"", HIDDEN),
+            ("request", &["headers", "X-Session"], "\"k\"", HIDDEN),
+            ("request", &["headers", ":path"], "\"/a?t=x\"", HIDDEN),
+            ("request", &["headers", "referer"], "\"/a?t=x\"", WHOLE),
             (
-                "request['path']",
-                "\"/a?t=x\"",
-                "\"/a\" and a query that is not shown",
+                "request",
+                &["headers"],
+                "{\"authorization\": \"x\"}",
+                HIDDEN,
             ),
-            ("request.query", "\"t=x\"", HIDDEN),
-            ("request.query", "\"\"", "\"\""),
-            (
-                "request.pathAndQuery",
-                "\"/a?t=x\"",
-                "\"/a\" and a query that is not shown",
-            ),
+            ("request", &["path"], "\"/a\"", "\"/a\""),
+            ("request", &["path"], "\"/a?t=x\"", WHOLE),
+            ("request", &["pathAndQuery"], "\"/a?t=x\"", WHOLE),
+            ("request", &["referer"], "\"/a?t=x\"", WHOLE),
+            ("request", &["query"], "\"t=x\"", HIDDEN),
+            ("request", &["query"], "\"\"", "\"\""),
         ] {
-            assert_eq!(&*shown(path, value), told, "{path}");
+            assert_eq!(
+                &*shown(variable, fields, value),
+                told,
+                "{variable} {fields:?}"
+            );
         }
     }
 }
