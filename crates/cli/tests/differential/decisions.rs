@@ -198,12 +198,12 @@ fn scheme_at_start(group: &Group, ask: &Ask) -> Option<Ask> {
 
 const AUTHORIZATION: &str = "authorization";
 
-/// T2: the lines of `Authorization` once more, under a name that Envoy does not join them for, where they are several
-/// and a policy asks for them.
+/// T2: the lines of `Authorization` once more, as they came and under a name that Envoy does not join them for, where
+/// a policy asks for them.
 pub(crate) fn lines_apart(group: &Group, original: &Ask, read: &Ask) -> Option<Ask> {
     let lines = authorization(original);
-    let several = lines.len() > 1 && Policies::needed(group).contains(&Policies::LinesApart);
-    several.then(|| {
+    let minded = Policies::needed(group).contains(&Policies::LinesApart);
+    (minded && !lines.is_empty()).then(|| {
         let mut read = read.clone();
         let apart = lines.into_iter().map(|it| (LINES.to_owned(), it));
         read.headers.extend(apart);
