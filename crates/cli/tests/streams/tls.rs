@@ -5,10 +5,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use countersign_testkit::gateway::Setup;
+use countersign_testkit::port;
+use countersign_testkit::tls::Authority;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::json;
 
-use crate::world::{Plan, World, connect};
+use crate::world::{Plan, World, connect, rest};
 
 /// The first message of a handshake for this name.
 pub(crate) fn hello(config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
@@ -100,4 +103,43 @@ fn tls_may_end_at_the_gateway() {
     let line = world.line(&[("listener", json!("default/edge/ends"))]);
     assert_eq!(line["sni"], "ends.test");
     assert_eq!(line["route"], "default/ends/0");
+}
+
+/// Kept out before anything could be decided, and found all the same: in the
+/// log by its name, in the metrics by its kind.
+#[test]
+fn a_name_that_no_listener_serves_is_told() {
+    let port = port::free();
+    let text = format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: edge, namespace: default}}
+spec:
+  gatewayClassName: any
+  addresses: [{{value: 127.0.0.1}}]
+  listeners:
+  - {{name: pass, port: {port}, protocol: TLS, hostname: only.test, tls: {{mode: Passthrough}}}}
+"
+    );
+    let gateway = Setup::new(env!("CARGO_BIN_EXE_countersign"))
+        .file("all.yaml", &text)
+        .start()
+        .unwrap_or_else(|ended| panic!("{}", ended.stderr));
+    let config = Authority::new("any").client(None);
+    for bytes in [hello(&config, "other.test"), b"no handshake".to_vec()] {
+        let mut tcp = connect("127.0.0.1", port).expect("a connection");
+        tcp.write_all(&bytes).expect("sent");
+        assert!(rest(&mut tcp).len() < 20, "an alert at most");
+    }
+    let line = gateway.logs("connection refused");
+    assert!(
+        line.contains("no listener serves the name `other.test`"),
+        "{line}"
+    );
+    let refused = |result: &str| {
+        let series = format!("countersign_connections_refused_total{{result=\"{result}\"}}");
+        gateway.metric(&series)
+    };
+    assert_eq!(refused("no_listener"), Some(1.0));
+    assert_eq!(refused("handshake"), Some(1.0));
 }

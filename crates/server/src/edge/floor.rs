@@ -10,16 +10,16 @@ use std::sync::Arc;
 
 use countersign_core::listener::Mode;
 use countersign_runtime::{Handle, Shard};
-use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::timeout;
 
 use super::door::{Accepted, Door, Security};
 use super::handler::Handler;
-use super::handshake::{self, Failed, Handshake};
+use super::handshake::{self, Handshake};
 use super::http;
 use super::proxy_protocol::{self, Bad};
+use super::unfit::Unfit;
 use super::wire::{Tcp, Wire};
 use crate::connection::{Connection, Inbound, socket_at};
 
@@ -41,23 +41,6 @@ struct Guest {
     wire: Wire,
     connection: Rc<Connection>,
     mode: Mode,
-}
-
-/// Why a connection came to nothing.
-#[derive(Debug, Error)]
-enum Unfit {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Proxy(#[from] Bad),
-    #[error(transparent)]
-    Handshake(#[from] Failed),
-    #[error("the certificates of this socket cannot be used")]
-    Closed,
-    #[error("its socket went away with a reload")]
-    Gone,
-    #[error("it sent nothing in time")]
-    Slow(#[from] Elapsed),
 }
 
 impl<H: Handler> Floor<H> {
@@ -93,10 +76,7 @@ impl<H: Handler> Floor<H> {
                 self.handler.clone().stream(connection, wire).await;
             }
             Ok(None) => {}
-            Err(Unfit::Handshake(failed)) if failed.is_stranger() => {
-                tracing::info!(%peer, reason = %failed, "client certificate refused");
-            }
-            Err(unfit) => tracing::debug!(%peer, reason = %unfit, "connection refused"),
+            Err(unfit) => unfit.note(&self.handle, peer),
         }
     }
 

@@ -38,8 +38,8 @@ pub(super) enum Failed {
     Hello(#[from] BadHello),
     #[error("TLS handshake: {0}")]
     Tls(io::Error),
-    #[error("no listener serves this name")]
-    NoListener,
+    #[error("no listener serves {}", name(.0.as_deref()))]
+    NoListener(Option<Box<str>>),
     #[error("there is no authority to check clients with")]
     Closed,
     #[error(transparent)]
@@ -62,12 +62,22 @@ impl Failed {
     }
 }
 
+/// A server name as a client asked for it.
+fn name(sni: Option<&str>) -> String {
+    sni.map_or_else(
+        || "clients that name no server".to_owned(),
+        |name| format!("the name `{name}`"),
+    )
+}
+
 /// Takes part in a handshake, or only looks which listener it is for.
 pub(super) async fn shake(tls: &Tls, mut tcp: Tcp) -> Result<(Wire, Handshake), Failed> {
     let mut mode = Mode::Http;
     if tls.peeks() {
         let sni = hello::server_name(&mut tcp).await?;
-        let entry = tls.listener(sni.as_deref()).ok_or(Failed::NoListener)?;
+        let Some(entry) = tls.listener(sni.as_deref()) else {
+            return Err(Failed::NoListener(sni));
+        };
         mode = entry.mode;
         if mode == Mode::Passthrough {
             let passed = Handshake {
@@ -87,11 +97,11 @@ async fn end(tls: &Tls, ends: &Ends, mode: Mode, tcp: Tcp) -> Result<(Wire, Hand
     let (_, session) = stream.get_ref();
     let sni = session.server_name().map(host::canonical);
     let sni: Option<Box<str>> = sni.map(|it| it.into_owned().into());
-    let entry = tls.listener(sni.as_deref()).ok_or(Failed::NoListener)?;
+    let found = tls.listener(sni.as_deref());
     // The same bytes name the same listener.
-    if entry.mode != mode {
-        return Err(Failed::NoListener);
-    }
+    let Some(entry) = found.filter(|it| it.mode == mode) else {
+        return Err(Failed::NoListener(sni));
+    };
     let identity = match &ends.clients {
         Some(clients) => clients.admit(session.peer_certificates(), UnixTime::now())?,
         None => None,

@@ -22,6 +22,7 @@ mod pulse;
 mod sockets;
 mod stream;
 mod tls;
+mod unfit;
 mod vouch;
 pub(crate) mod wire;
 
