@@ -139,6 +139,11 @@ pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, trusted: boo
     if let Ok(value) = HeaderValue::from_bytes(&forwarded_for(headers, peer)) {
         headers.insert(X_FORWARDED_FOR, value);
     }
+    settle_proto(headers, scheme, trusted);
+}
+
+/// Writes `X-Forwarded-Proto`, unless a trusted proxy has.
+pub(crate) fn settle_proto(headers: &mut HeaderMap, scheme: &str, trusted: bool) {
     if !keeps_proto(headers, trusted)
         && let Ok(value) = HeaderValue::from_str(scheme)
     {

@@ -56,16 +56,17 @@ pub fn prepare(
     let upgrade = upgrade.filter(headers::may_upgrade);
     headers::strip_identity(&mut parts.headers, &listener.identity);
     normalize(listener, parts)?;
-    let client = listener
-        .proxies
-        .client(&parts.headers, arrival.connection.peer.ip());
+    let peer = arrival.connection.peer.ip();
+    let client = listener.proxies.client(&parts.headers, peer);
     let scheme = if tls { "https" } else { "http" };
+    // Routes match on it too: what the client claims must not choose one.
+    headers::settle_proto(&mut parts.headers, scheme, listener.proxies.trusts(peer));
     Ok(Prepared {
         listener: id,
         scheme,
         authority,
         host,
-        peer: arrival.connection.peer.ip(),
+        peer,
         client,
         upgrade,
     })
@@ -78,6 +79,12 @@ fn check_target(parts: &Parts) -> Result<(), Denial> {
             Reason::MethodRefused,
             "CONNECT is for forward proxies",
         ));
+    }
+    if let Some(method) = meant(&parts.method) {
+        // A policy about `DELETE` would say nothing of `delete`, and a backend
+        // may take one for the other.
+        let detail = format!("the method is `{method}` but for its case, which counts");
+        return Err(Denial::because(Reason::BadRequest, &detail));
     }
     let path = parts.uri.path();
     let form = match parts.uri.scheme_str() {
@@ -92,6 +99,16 @@ fn check_target(parts: &Parts) -> Result<(), Denial> {
         Reason::BadRequest,
         "the request target is no path of this server",
     ))
+}
+
+/// The standard method that another one would be in upper case.
+fn meant(method: &Method) -> Option<&'static str> {
+    const STANDARD: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    ];
+    let text = method.as_str();
+    let like = |it: &&str| text.eq_ignore_ascii_case(it);
+    STANDARD.into_iter().find(like).filter(|it| text != *it)
 }
 
 /// The one host that a request names. An absolute target's wins over `Host`

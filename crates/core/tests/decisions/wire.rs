@@ -1,6 +1,7 @@
 //! What policies and expressions see of headers that the gateway itself writes.
 
 use countersign_core::Reason;
+use countersign_core::address::TrustedProxies;
 use countersign_core::authz::{Action, Dialect};
 use http::HeaderMap;
 
@@ -152,4 +153,36 @@ fn a_handshake_is_seen_where_it_goes_on_and_nowhere_else() {
     let none = "!('upgrade' in request.headers) && !has(request.headers.connection) \
                 && !request.headers.exists(it, it == 'upgrade')";
     assert!(holds(none, 0, &[("upgrade", "websocket")]));
+}
+
+#[test]
+fn a_route_for_https_is_not_chosen_by_who_claims_it() {
+    let routes = [
+        Route("/a", Some(("x-forwarded-proto", "https")), None),
+        Route("/", None, None),
+    ];
+    let mut world = World::new(vec![], None, None, &routes);
+    let claims = [("x-forwarded-proto", "https")];
+    assert_eq!(world.get("/a", &claims).body, "/");
+    let trusted = TrustedProxies {
+        hops: 1,
+        addresses: Box::default(),
+    };
+    world.snap.listeners[0].proxies = trusted;
+    assert_eq!(world.get("/a", &claims).body, "/a");
+}
+
+#[test]
+fn a_method_in_other_letters_is_none() {
+    let world = World::new(vec![], None, None, &[Route("/", None, None)]);
+    for (method, status) in [
+        ("DELETE", 200),
+        ("PURGE", 200),
+        ("delete", 400),
+        ("Get", 400),
+        ("connect", 400),
+    ] {
+        let request = get("/", &[]).method(method);
+        assert_eq!(world.ask(request).status, status, "{method}");
+    }
 }
