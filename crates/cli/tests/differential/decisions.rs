@@ -362,15 +362,26 @@ fn without_spellings(group: &Group, ask: &Ask) -> Option<Ask> {
     (read.headers.len() < ask.headers.len()).then_some(read)
 }
 
-/// T3: each token alone, where there are several.
+/// T3: each token alone, where there are several. What stands in a line of `Authorization` that was not meant as one
+/// may be one too.
 pub(crate) fn alone(ask: &Ask) -> Vec<Ask> {
-    let tokens = ask.tokens.iter().filter(|_| ask.tokens.len() > 1);
-    let solo = tokens.map(|token| {
+    let is_line = |(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization");
+    let lines = ask.headers.iter().any(is_line);
+    if ask.tokens.len() + usize::from(lines) < 2 {
+        return Vec::new();
+    }
+    let solo = ask.tokens.iter().map(|token| {
         let mut solo = ask.clone();
         solo.tokens = vec![token.clone()];
+        solo.headers.retain(|it| !is_line(it));
         solo
     });
-    solo.collect()
+    let lone = lines.then(|| {
+        let mut lone = ask.clone();
+        lone.tokens.clear();
+        lone
+    });
+    solo.chain(lone).collect()
 }
 
 /// T3: whether tokens of the request name different callers.

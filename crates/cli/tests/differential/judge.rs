@@ -247,7 +247,7 @@ fn each_token(scene: &mut Scene<'_>, index: usize, ask: &Ask, ours: &Answer) -> 
         return false;
     };
     let refused = |it: &Response| matches!(it.status, 401 | 403);
-    if ours.reached || !refused(response) || ask.tokens.len() < 2 {
+    if ours.reached || !refused(response) {
         return false;
     }
     let same = |it: &Response| {
