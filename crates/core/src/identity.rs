@@ -17,14 +17,8 @@ pub struct Identity {
 const SPIFFE: &str = "spiffe://";
 
 impl Identity {
-    /// The names that `principals` are compared with, any one of which may
-    /// match: URI names without `spiffe://`; without any URI name the DNS
-    /// names; without those the subject, as Envoy does.
-    pub fn principals(&self) -> impl Iterator<Item = &str> {
-        self.names().map(|it| it.strip_prefix(SPIFFE).unwrap_or(it))
-    }
-
-    /// The same names as the certificate has them.
+    /// The names that count, as the certificate has them: URI names; without any
+    /// the DNS names; without those the subject, as Envoy does.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let subject = std::slice::from_ref(&self.subject);
         let names = match (&self.uris[..], &self.dns[..]) {
@@ -54,7 +48,7 @@ mod tests {
             subject: subject.into(),
             digest: "".into(),
         };
-        identity.principals().map(str::to_owned).collect()
+        identity.names().map(str::to_owned).collect()
     }
 
     #[test]
@@ -63,7 +57,10 @@ mod tests {
             &["spiffe://td/ns/a/sa/b", "https://x"],
             &["a.test", "b.test"],
         );
-        assert_eq!(names(uris, dns, "CN=c"), ["td/ns/a/sa/b", "https://x"]);
+        assert_eq!(
+            names(uris, dns, "CN=c"),
+            ["spiffe://td/ns/a/sa/b", "https://x"]
+        );
         assert_eq!(names(&[], dns, "CN=c"), ["a.test", "b.test"]);
         assert_eq!(names(&[], &[], "CN=c"), ["CN=c"]);
         assert!(names(&[], &[], "").is_empty());

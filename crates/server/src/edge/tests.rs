@@ -344,7 +344,7 @@ impl Handler for Mirror {
             "principals": connection
                 .identity
                 .as_ref()
-                .map(|it| it.principals().collect::<Vec<_>>()),
+                .map(|it| it.names().collect::<Vec<_>>()),
             "listener": connection.listener().map(ToString::to_string),
             "closing": connection.closing(),
         });
