@@ -103,6 +103,16 @@ impl Claims {
         self.root.to_json()
     }
 
+    /// Bytes of memory that the set takes, itself included.
+    pub fn weight(&self) -> usize {
+        let audiences = self.audiences.iter();
+        size_of::<Self>()
+            + self.root.heap()
+            + audiences
+                .map(|audience| size_of::<Box<str>>() + audience.len())
+                .sum::<usize>()
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_str)
     }

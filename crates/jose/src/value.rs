@@ -89,6 +89,22 @@ impl Value {
         }
     }
 
+    /// Bytes on the heap below this value.
+    pub(crate) fn heap(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+            Self::String(text) => text.len(),
+            Self::List(elements) => elements
+                .iter()
+                .map(|element| size_of::<Self>() + element.heap())
+                .sum(),
+            Self::Object(members) => members
+                .iter()
+                .map(|(name, value)| size_of::<(Box<str>, Self)>() + name.len() + value.heap())
+                .sum(),
+        }
+    }
+
     /// Compact JSON, members in the order they came in.
     pub fn to_json(&self) -> String {
         // Cannot fail: every name is a string and every number is finite.

@@ -125,3 +125,12 @@ fn debug_shows_names_without_values() {
     let shown = format!("{:?}", parse(r#"{"sub":"alice","email":"a@b.c"}"#).unwrap());
     assert_eq!(shown, r#"Claims {"sub", "email"}"#);
 }
+
+#[test]
+fn the_weight_is_at_least_the_content() {
+    let text = "x".repeat(1000);
+    let small = parse(r#"{"aud":["a"]}"#).unwrap();
+    let large = parse(&format!(r#"{{"aud":["a"],"o":{{"{text}":["{text}"]}}}}"#)).unwrap();
+    assert!(small.weight() > size_of::<Claims>());
+    assert!(large.weight() >= small.weight() + 2 * text.len());
+}
