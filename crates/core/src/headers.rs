@@ -3,10 +3,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use http::header::{
-    CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, TE, UPGRADE};
 use smallvec::SmallVec;
 
 use crate::listener::IdentityHeaders;
@@ -29,8 +26,16 @@ pub fn strip_hop_by_hop(
     headers: &mut HeaderMap,
     protected: impl Fn(&str) -> bool,
 ) -> Option<HeaderValue> {
+    let found = hop_by_hop(headers, |it| match it {
+        "te" => true,
+        "proxy-authorization" => !protected(it),
+        _ => false,
+    });
+    if found.is_empty() {
+        return None;
+    }
     let mut upgrade = None;
-    if headers.contains_key(CONNECTION) {
+    if found.contains(&CONNECTION) {
         let named = connection_names(headers);
         if named.contains(&UPGRADE) {
             upgrade = headers.get(UPGRADE).cloned();
@@ -41,31 +46,53 @@ pub fn strip_hop_by_hop(
             }
         }
     }
-    keep_te_trailers(headers);
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-    if !protected(PROXY_AUTHORIZATION.as_str()) {
-        headers.remove(PROXY_AUTHORIZATION);
+    for name in found {
+        if name == TE {
+            keep_te_trailers(headers);
+        } else {
+            headers.remove(name);
+        }
     }
     upgrade
 }
 
 /// The same for an answer.
 pub fn strip_response_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+    let found = hop_by_hop(headers, |it| {
+        matches!(
+            it,
+            "te" | "proxy-authenticate" | "proxy-authentication-info"
+        )
+    });
+    if found.contains(&CONNECTION) {
         for name in connection_names(headers) {
             if !is_essential(name.as_str()) {
                 headers.remove(name);
             }
         }
     }
-    for name in HOP_BY_HOP {
+    for name in found {
         headers.remove(name);
     }
-    headers.remove(TE);
-    headers.remove(PROXY_AUTHENTICATE);
-    headers.remove("proxy-authentication-info");
+}
+
+/// The names there that concern one connection, whether `Connection` names
+/// them or not, and some others. Messages have few fields, and mostly none of
+/// these: to look through them once is less than to ask for each of these.
+fn hop_by_hop(headers: &HeaderMap, others: impl Fn(&str) -> bool) -> SmallVec<[HeaderName; 4]> {
+    let leaves = |name: &str| {
+        matches!(
+            name,
+            "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "http2-settings"
+                | "transfer-encoding"
+                | "upgrade"
+        ) || others(name)
+    };
+    let names = headers.keys().filter(|name| leaves(name.as_str()));
+    names.cloned().collect()
 }
 
 /// Whether a protocol may be switched to. HTTP in a tunnel would reach the
@@ -135,7 +162,7 @@ pub fn filter_trailers(trailers: &mut HeaderMap, identity: &IdentityHeaders) {
 /// `https`) unless a trusted peer has said it. As a gateway of Istio's does
 /// (Envoy `use_remote_address`): counted from the right, what the gateway saw
 /// itself comes first.
-pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, trusted: bool) {
+pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &'static str, trusted: bool) {
     if let Ok(value) = HeaderValue::from_bytes(&forwarded_for(headers, peer)) {
         headers.insert(X_FORWARDED_FOR, value);
     }
@@ -143,18 +170,19 @@ pub fn forward(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, trusted: boo
 }
 
 /// Writes `X-Forwarded-Proto`, unless a trusted proxy has.
-pub(crate) fn settle_proto(headers: &mut HeaderMap, scheme: &str, trusted: bool) {
-    if !keeps_proto(headers, trusted)
-        && let Ok(value) = HeaderValue::from_str(scheme)
-    {
-        headers.insert(X_FORWARDED_PROTO, value);
+pub(crate) fn settle_proto(headers: &mut HeaderMap, scheme: &'static str, trusted: bool) {
+    if !keeps_proto(headers, trusted) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
 }
 
 /// Whether what a request says in `X-Forwarded-Proto` stands.
 pub(crate) fn keeps_proto(headers: &HeaderMap, trusted: bool) -> bool {
+    if !trusted {
+        return false;
+    }
     let mut told = headers.get_all(&X_FORWARDED_PROTO).iter();
-    trusted && told.next().is_some_and(is_scheme) && told.next().is_none()
+    told.next().is_some_and(is_scheme) && told.next().is_none()
 }
 
 /// Whether an authority is a host with an optional port (RFC 9110 section 7.2)
@@ -168,12 +196,16 @@ pub fn valid_authority(authority: &str) -> bool {
             }
             _ => return false,
         },
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        None => {
+            let colon = authority.bytes().position(|it| it == b':');
+            authority.split_at(colon.unwrap_or(authority.len()))
+        }
     };
     let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_');
     // A second dot at the end would be one that no rule counts with.
+    let twice = || host.as_bytes().windows(2).any(|it| it == b"..");
     let named = authority.starts_with('[')
-        || (!matches!(host, "" | ".") && !host.contains("..") && host.bytes().all(plain));
+        || (!matches!(host, "" | ".") && host.bytes().all(plain) && !twice());
     let digits =
         |port: &str| port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok();
     named && (port.is_empty() || port.strip_prefix(':').is_some_and(digits))
@@ -189,9 +221,6 @@ fn connection_names(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
 }
 
 fn keep_te_trailers(headers: &mut HeaderMap) {
-    if !headers.contains_key(TE) {
-        return;
-    }
     let trailers = headers.get_all(TE).iter().any(|line| {
         let mut codings = line.as_bytes().split(|&it| it == b',');
         codings.any(|it| it.trim_ascii().eq_ignore_ascii_case(b"trailers"))
@@ -285,9 +314,30 @@ pub(crate) fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> SmallVec<[u8; 
             list.push(b',');
         }
     }
-    // Cannot fail: the buffer grows.
-    let _ = write!(list, "{}", peer.to_canonical());
+    write_address(&mut list, peer.to_canonical());
     list
+}
+
+/// Appends an address as text. Nearly all are IPv4, and to format one is more
+/// than all else that is done for this header.
+fn write_address(list: &mut SmallVec<[u8; 256]>, address: IpAddr) {
+    let IpAddr::V4(address) = address else {
+        // Cannot fail: the buffer grows.
+        let _ = write!(list, "{address}");
+        return;
+    };
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            list.push(b'.');
+        }
+        if octet >= 100 {
+            list.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            list.push(b'0' + octet / 10 % 10);
+        }
+        list.push(b'0' + octet % 10);
+    }
 }
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -295,13 +345,3 @@ pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forw
 
 const CLIENT_CERTIFICATE: &str = "x-forwarded-client-cert";
 const MESH_PREFIX: &str = "x-envoy-";
-
-/// What goes whether `Connection` names it or not.
-const HOP_BY_HOP: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];

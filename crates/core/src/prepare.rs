@@ -135,7 +135,9 @@ fn authority(parts: &mut Parts) -> Result<Box<str>, Denial> {
     let target = parts.uri.authority().map(http::uri::Authority::as_str);
     let authority = target.or(stated).ok_or_else(|| bad("no Host header"))?;
     let valid = |text| headers::valid_authority(text);
-    if !valid(authority) || stated.is_some_and(|text| !valid(text)) {
+    // Mostly they are one.
+    let others = target.and(stated);
+    if !valid(authority) || others.is_some_and(|text| !valid(text)) {
         return Err(bad("the Host header is no host with an optional port"));
     }
     let authority: Box<str> = authority.into();

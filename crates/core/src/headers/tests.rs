@@ -377,3 +377,18 @@ fn no_http_within_http() {
         assert_eq!(may_upgrade(&protocol), may, "{protocol:?}");
     }
 }
+
+#[test]
+fn the_peer_is_written_as_everybody_writes_addresses() {
+    let mut addresses: Vec<IpAddr> = (0..=u8::MAX)
+        .map(|it| IpAddr::from([it, 255 - it, it / 2, it]))
+        .collect();
+    addresses.extend(
+        ["::1", "2001:db8::7", "::ffff:192.0.2.10"].map(|it| it.parse::<IpAddr>().unwrap()),
+    );
+    for peer in addresses {
+        let mut headers = HeaderMap::new();
+        forward(&mut headers, peer, "http", false);
+        assert_eq!(headers["x-forwarded-for"], peer.to_canonical().to_string());
+    }
+}
