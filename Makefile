@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check fuzz
+.PHONY: help demo test test-long check fuzz bench
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test-long: ## Everything, with the tests that take long, and ten minutes of fuzz
 
 check: ## The fast half of `make test`: formatting, lints, structure, dependencies
 	scripts/check/all
+
+bench: ## Measure beside Envoy, HAProxy and nginx, and write docs/benchmarks.md; WORKLOAD=a,b: only these, only printed
+	scripts/setup bench
+	scripts/bench/bench $(WORKLOAD)
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (600)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
