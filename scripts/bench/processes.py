@@ -98,8 +98,12 @@ class Process:
         return sum(cpu_of(pid) for pid in self.tree())
 
     def pss(self):
-        """MiB of memory, pages shared with others counted in proportion."""
-        return sum(pss_of(pid) for pid in self.tree()) / 1024
+        """MiB of memory: the proportional set size that the process and its descendants have where nothing else runs.
+
+        Other gateways of a run may be the same program, and would seem to bear a part of its code; so what is mapped
+        from files counts in full, once."""
+        memory = [memory_of(pid) for pid in self.tree()]
+        return (sum(own for own, _ in memory) + max(files for _, files in memory)) / 1024
 
     def descriptors(self):
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.tree())
@@ -127,9 +131,11 @@ def cpu_of(pid):
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def pss_of(pid):
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+def memory_of(pid):
+    """KiB of a process: its share of memory of no file, and all it has of files."""
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    found = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
+    return found["Pss_Anon"] + found["Pss_Shmem"], found["Rss"] - found["Anonymous"] - found["Pss_Shmem"]
 
 
 def listens(port):

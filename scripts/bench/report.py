@@ -23,6 +23,15 @@ def terminal(found, series):
     return aligned([head, *body]) + ("\n\n" + aligned([("goal", "at most", "is", "lowest to highest", ""), *reached]) if reached else "")
 
 
+def agreement(before, now):
+    """Whether two runs say the same of our part of Envoy's cost."""
+    ratios = lambda found: {row["workload"]: row["ratio_to_envoy"] for row in found if row["candidate"] == "countersign"}
+    old, new = ratios(before), ratios(now)
+    both = [name for name in new if name in old]
+    apart = [f"{name} {old[name]:.2f} and {new[name]:.2f}" for name in both if abs(new[name] / old[name] - 1) > 0.1]
+    return f"ratios within a tenth of the other run: {len(both) - len(apart)} of {len(both)}" + "".join(f"\n  apart: {one}" for one in apart)
+
+
 def aligned(table):
     widths = [max(len(row[n]) for row in table) for n in range(len(table[0]))]
     return "\n".join("  ".join(cell.ljust(width) if n < 2 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths))).rstrip()

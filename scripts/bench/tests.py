@@ -122,6 +122,11 @@ class Reports(unittest.TestCase):
         right = max(float(one.get("x")) + float(one.get("width")) for one in bars)
         self.assertLess(right, float(tree.get("width")), "a long bar is cut")
 
+    def test_runs_are_held_against_each_other(self):
+        row = lambda name, value: {"workload": name, "candidate": "countersign", "ratio_to_envoy": value}
+        said = report.agreement([row("a", 0.2), row("b", 0.2), row("gone", 1)], [row("a", 0.219), row("b", 0.221), row("new", 1)])
+        self.assertEqual(said, "ratios within a tenth of the other run: 1 of 2\n  apart: b 0.20 and 0.22")
+
     def test_configurations_are_shown_once(self):
         text = configurations.appendix(workloads.ALL)
         for name in ("jwt_authn", "jwt_verify", "AuthorizationPolicy", "proxy_pass", "jwt_cache_size", "prefix: /team-500/"):
