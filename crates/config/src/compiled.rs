@@ -29,6 +29,8 @@ pub struct Compiled {
     /// callers, and the settings that decide what policies compare. Compared
     /// likewise.
     pub gateways: Box<[Protection]>,
+    /// What may be kept of verified tokens.
+    pub token_cache: TokenCache,
 }
 
 /// What a route on a listener, or a Gateway, demands, in a form that can be compared.
@@ -199,6 +201,22 @@ impl Default for Limits {
             body_bytes: None,
             connections: 50_000,
             streams: 100,
+        }
+    }
+}
+
+/// Bound on the verified tokens that the process keeps.
+/// `GatewayParameters.spec.tokenCacheBytes`; the largest that a Gateway asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenCache {
+    /// Most memory for them; 0: none are kept.
+    pub bytes: u64,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        TokenCache {
+            bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -55,6 +55,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
     let mut backends = Backends::new(&refs);
     let routed = routes.compile(&gateways, &refs, &mut backends, &policies, diags);
     let protected = gateways.protection(&policies, &routed.guarded);
+    let token_cache = gateways.token_cache();
     let bound = gateways.compile(&policies, routed.entries, &routed.written, diags);
     let mut sets = std::mem::take(&mut policies.sets);
     sets.extend(bound.sets);
@@ -73,6 +74,7 @@ fn compile(objects: &Objects, diags: &mut Diagnostics) -> Compiled {
         keys: policies.keys.into(),
         protection: routed.protection.into(),
         gateways: protected,
+        token_cache,
     }
 }
 

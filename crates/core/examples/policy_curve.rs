@@ -25,8 +25,8 @@ use countersign_core::route::{
 };
 use countersign_core::source::Source;
 use countersign_core::{
-    Connection, Facts, Keys, NoRecord, Origin, Outcome, Progress, ProviderId, Request, Snapshot,
-    UnixTime, decide_with,
+    Connection, Facts, Keys, NoRecord, Origin, Outcome, Presented, Progress, ProviderId, Request,
+    Snapshot, UnixTime, decide_with,
 };
 use countersign_jose::{Claims, Expect, KeySet, Verified};
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -274,8 +274,10 @@ impl Facts for Callers {
         }
     }
 
-    fn verified(&self, _: ProviderId, _: u64, token: &str) -> Option<Verified<Claims>> {
-        self.claims.get(token.parse::<usize>().ok()?).cloned()
+    fn verified(&self, _: ProviderId, _: u64, token: &Presented<'_>) -> Option<Verified<Claims>> {
+        self.claims
+            .get(token.text().parse::<usize>().ok()?)
+            .cloned()
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a decision reads beside its snapshot, and what it asks for.
 
-use countersign_jose::{Claims, KeySet, Verified};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+
+use countersign_jose::{Claims, KeySet, TokenDigest, Verified};
 
 use crate::id::ProviderId;
 
@@ -15,8 +19,41 @@ pub trait Facts {
         &self,
         provider: ProviderId,
         generation: u64,
-        token: &str,
+        token: &Presented<'_>,
     ) -> Option<Verified<Claims>>;
+}
+
+/// A token as a request presents it.
+#[derive(Clone)]
+pub struct Presented<'r> {
+    text: Cow<'r, str>,
+    digest: OnceCell<TokenDigest>,
+}
+
+impl<'r> Presented<'r> {
+    /// Takes a token up; nobody has looked at it yet.
+    pub fn new(text: impl Into<Cow<'r, str>>) -> Presented<'r> {
+        Presented {
+            text: text.into(),
+            digest: OnceCell::new(),
+        }
+    }
+
+    /// The token itself.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its digest, which is worked out once however many rules ask for it.
+    pub fn digest(&self) -> &TokenDigest {
+        self.digest.get_or_init(|| TokenDigest::of(&self.text))
+    }
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Presented")
+    }
 }
 
 /// State of a provider's key set.

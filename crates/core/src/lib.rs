@@ -38,7 +38,7 @@ pub use decide::{
     Action, ConnectionDecision, Decision, Denial, Grant, Outcome, Progress, StreamDecision, decide,
     decide_connection, decide_stream, decide_with,
 };
-pub use facts::{Facts, Keys, Need};
+pub use facts::{Facts, Keys, Need, Presented};
 pub use id::ProviderId;
 pub use identity::Identity;
 pub use origin::Origin;

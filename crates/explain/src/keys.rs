@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use countersign_config::compiled::{Compiled, KeyLocation, KeySource};
 use countersign_core::provider::Provider;
-use countersign_core::{Facts, Keys, ProviderId, UnixTime};
+use countersign_core::{Facts, Keys, Presented, ProviderId, UnixTime};
 use countersign_jose::{Claims, KeySet, Token, Verified};
 
 /// Keys for providers whose own are elsewhere.
@@ -141,8 +141,9 @@ impl Facts for Offline<'_> {
         &self,
         provider: ProviderId,
         _generation: u64,
-        token: &str,
+        token: &Presented<'_>,
     ) -> Option<Verified<Claims>> {
+        let token = token.text();
         let stands_in = self.stand_ins.iter().any(|it| it == token);
         let assumed = self.assume && matches!(self.state(provider), Some(State::Unknown));
         if !stands_in && !assumed {

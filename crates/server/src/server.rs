@@ -18,6 +18,7 @@ use crate::edge::acceptor::Acceptor;
 use crate::edge::crew;
 use crate::edge::handler::Handler;
 use crate::edge::{Problem, Sockets, Unservable};
+use crate::proxy::Tokens;
 use crate::worker::Worker;
 
 /// What concerns the process rather than its configuration.
@@ -86,6 +87,7 @@ pub struct Server {
     stage: Stage,
     admin: Option<(SocketAddr, JoinHandle<()>)>,
     reloads: Option<JoinHandle<()>>,
+    tokens: Option<JoinHandle<()>>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -101,11 +103,21 @@ impl Server {
         options: ServerOptions,
     ) -> Result<Server, StartError> {
         let (own, tracer) = (handle.clone(), options.tracer.clone());
+        let tokens = Tokens::new(handle.current().compiled.token_cache.bytes);
+        let shared = tokens.clone();
         let worker = move |number| {
-            let shard = own.metrics().shard(number);
-            Worker::start(own.clone(), shard, access_log.clone(), tracer.clone())
+            let (shard, sink) = (own.metrics().shard(number), access_log.clone());
+            Worker::start(own.clone(), shard, shared.clone(), sink, tracer.clone())
         };
-        Server::with(handle, options, worker)
+        let mut server = Server::with(handle, options, worker)?;
+        let counted = tokens.clone();
+        let help = "Memory that verified tokens take in the cache.";
+        let metrics = handle.metrics();
+        metrics.gauge("countersign_token_cache_bytes", help, move || {
+            counted.bytes()
+        });
+        server.tokens = Some(tokio::spawn(tokens.follow(handle.clone())));
+        Ok(server)
     }
 
     /// Starts a server with handlers of the caller's, one on each worker.
@@ -151,6 +163,7 @@ impl Server {
             stage,
             admin: admin.map(|(address, serving)| (address, control.spawn(serving))),
             reloads: Some(control.spawn(follow)),
+            tokens: None,
             threads,
         })
     }
@@ -196,6 +209,7 @@ impl Drop for Server {
         self.reloads
             .take()
             .into_iter()
+            .chain(self.tokens.take())
             .chain(admin)
             .for_each(|task| task.abort());
         self.sockets.close();

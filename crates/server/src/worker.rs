@@ -1,4 +1,5 @@
-//! A worker: everything that serves requests on one core, shared with no other.
+//! A worker: everything that serves requests on one core, shared with no other
+//! but for the tokens that were verified.
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::access_log::{Lines, Sink};
 use crate::connection::Connection;
 use crate::edge::handler::Handler;
 use crate::edge::wire::Wire;
-use crate::proxy::{self, Body, Context};
+use crate::proxy::{self, Body, Context, Tokens};
 
 /// What serves the requests of one core. Stays on its thread.
 pub(crate) struct Worker {
@@ -31,10 +32,11 @@ impl Worker {
     pub(crate) fn start(
         handle: Handle,
         shard: Arc<Shard>,
+        tokens: Arc<Tokens>,
         sink: Sink,
         tracer: Option<Tracer>,
     ) -> Rc<Worker> {
-        let context = Rc::new(Context::new(handle, shard, sink, tracer));
+        let context = Rc::new(Context::new(handle, shard, tokens, sink, tracer));
         spawn_local(Lines::run(Rc::downgrade(&context.lines)));
         spawn_local(keep(Rc::downgrade(&context)));
         Rc::new(Worker { context })

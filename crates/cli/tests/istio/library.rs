@@ -9,8 +9,8 @@ use countersign_config::{Loaded, load};
 use countersign_core::connection::TlsVersion;
 use countersign_core::id::{ListenerId, SocketId};
 use countersign_core::{
-    Arrival, Connection, Denial, Facts, Keys, Outcome, ProviderId, Reason, Request, decide,
-    headers, prepare,
+    Arrival, Connection, Denial, Facts, Keys, Outcome, Presented, ProviderId, Reason, Request,
+    decide, headers, prepare,
 };
 use countersign_jose::{Claims, KeySet, Symmetric, Verified};
 use countersign_runtime::clock::now;
@@ -193,7 +193,7 @@ impl Facts for Known {
         }
     }
 
-    fn verified(&self, _: ProviderId, _: u64, _: &str) -> Option<Verified<Claims>> {
+    fn verified(&self, _: ProviderId, _: u64, _: &Presented<'_>) -> Option<Verified<Claims>> {
         None
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use countersign_core::id::ListenerId;
 use countersign_core::origin::Origin;
 
-use crate::compiled::{AddressGuard, Certificate};
+use crate::compiled::{AddressGuard, Certificate, TokenCache};
 use crate::diagnostic::{Diagnostic, Diagnostics, ObjectRef, quoted};
 use crate::object::{Kind, Object, Objects};
 use crate::policy::{GatewayInfo, GatewayKey};
@@ -129,6 +129,16 @@ impl Gateways {
     /// How many listeners there are; they are numbered from 0.
     pub(crate) fn listener_count(&self) -> usize {
         self.list.iter().map(|it| it.listeners.len()).sum()
+    }
+
+    /// The one cache of verified tokens is as large as the largest that a Gateway asks for. One that says nothing asks
+    /// for the usual one.
+    pub(crate) fn token_cache(&self) -> TokenCache {
+        let asked = |gateway: &Gateway| {
+            let bytes = gateway.parameters.token_cache_bytes;
+            bytes.map_or_else(TokenCache::default, |bytes| TokenCache { bytes })
+        };
+        self.list.iter().map(asked).max().unwrap_or_default()
     }
 
     /// The Gateways as policies see them.

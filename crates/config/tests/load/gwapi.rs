@@ -13,8 +13,8 @@ use countersign_core::id::{ListenerId, SocketId};
 use countersign_core::listener::Socket;
 use countersign_core::route::RouteRule;
 use countersign_core::{
-    Action, Arrival, Connection, Facts, Keys, Outcome, ProviderId, Request, UnixTime, decide,
-    prepare,
+    Action, Arrival, Connection, Facts, Keys, Outcome, Presented, ProviderId, Request, UnixTime,
+    decide, prepare,
 };
 use countersign_testkit::corpus::{cases, shared};
 use countersign_testkit::tls::Authority;
@@ -445,7 +445,7 @@ impl Facts for NoFacts {
         &self,
         _: ProviderId,
         _: u64,
-        _: &str,
+        _: &Presented<'_>,
     ) -> Option<countersign_jose::Verified<countersign_jose::Claims>> {
         None
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use countersign_config::compiled::{AccessLog, Compiled, DebugDetail, Limits, Timeouts};
+use countersign_config::compiled::{
+    AccessLog, Compiled, DebugDetail, Limits, Timeouts, TokenCache,
+};
 use countersign_core::address::TrustedProxies;
 use countersign_core::path::Normalization;
 
@@ -97,6 +99,30 @@ fn defaults() {
     assert_eq!(listener.normalization, Normalization::Base);
 }
 
+/// There is one for the process.
+#[test]
+fn the_token_cache_is_the_largest_that_a_gateway_asks_for() {
+    let bytes = |text: &str| compiled(text).token_cache.bytes;
+    let usual = TokenCache::default().bytes;
+    assert_eq!(usual, 64 << 20);
+    let says = |count: u64| with(&format!("  tokenCacheBytes: {count}"));
+    let silent = gateway_named("other", "", &HTTP.replace("80", "81"));
+    for (text, wanted) in [
+        (gateway_named("gw", "", HTTP), usual),
+        (says(0), 0),
+        (says(1000), 1000),
+        (says(4 << 30), 4 << 30),
+        (says(1000) + &silent, usual),
+        (says(usual + 1) + &silent, usual + 1),
+    ] {
+        assert_eq!(bytes(&text), wanted, "{text}");
+    }
+    let of_class = class("base") + &parameters("base", "  tokenCacheBytes: 7");
+    let own_wins = says(5) + &of_class;
+    assert_eq!(bytes(&own_wins), 5);
+    assert_eq!(bytes(&(with("  accessLog: Off") + &of_class)), 7);
+}
+
 #[test]
 fn a_gateways_own_win_field_by_field() {
     let of_class = parameters(
@@ -162,6 +188,7 @@ fn what_is_wrong_is_refused() {
         ("  proxyProtocol: {from: [10.0.0.1/8]}", "invalid-value"),
         ("  forwarded: {trustedProxies: -1}", "out-of-range"),
         ("  limits: {headerBytes: 1}", "out-of-range"),
+        ("  tokenCacheBytes: -1", "out-of-range"),
         ("  limits: {headerbytes: 9999}", "unknown-field"),
         ("  timeouts: {idle: 0s}", "out-of-range"),
         ("  timeouts: {idle: 90000s}", "out-of-range"),

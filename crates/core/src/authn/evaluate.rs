@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_jose::{Claims, Token, TokenError, UnixTime, Verified};
+use countersign_jose::{Claims, Token, TokenDigest, TokenError, UnixTime, Verified};
 use smallvec::SmallVec;
 
 use super::detail::detail;
@@ -36,8 +36,8 @@ pub struct Accepted {
     pub generation: u64,
     /// What it says.
     pub claims: Verified<Claims>,
-    /// The token itself when it was verified just now, for the edge to remember.
-    pub fresh: Option<Box<str>>,
+    /// The token's digest when it was verified just now, for the edge to remember.
+    pub fresh: Option<TokenDigest>,
 }
 
 impl fmt::Debug for Accepted {
@@ -82,6 +82,23 @@ struct Context<'a, F: ?Sized> {
     providers: &'a [Provider],
     facts: &'a F,
     now: UnixTime,
+}
+
+impl<F: ?Sized> Context<'_, F> {
+    /// Looks again at what the edge could not: the time, and what the family
+    /// asks of a token beside what its provider expects.
+    fn still_good(&self, kept: &Verified<Claims>, provider: &Provider) -> Result<(), TokenError> {
+        kept.check_time(provider.expect.skew, self.now)?;
+        match self.lasts_too_long(kept) {
+            true => Err(TokenError::Expired),
+            false => Ok(()),
+        }
+    }
+
+    /// agentgateway takes no token that never expires.
+    fn lasts_too_long(&self, claims: &Claims) -> bool {
+        self.family == Family::Agentgateway && claims.expires().is_none()
+    }
 }
 
 enum Tried {
@@ -205,8 +222,8 @@ impl<'r> Evaluation<'r> {
                 requirement.origin.clone(),
             )
         });
-        let text = token.text.as_deref();
-        let detail = text.map_or_else(String::new, |text| detail(text, &reason));
+        let token = token.token.as_ref();
+        let detail = token.map_or_else(String::new, |token| detail(token.text(), &reason));
         Some(Step::Refuse(reason, origin, detail))
     }
 
@@ -235,13 +252,13 @@ impl<'r> Evaluation<'r> {
         let Some(provider) = context.providers.get(rule.provider.0 as usize) else {
             return Tried::Rejected(Reason::PolicyConfiguration);
         };
-        let Some(text) = found.text.as_deref() else {
+        let Some(token) = &found.token else {
             return Tried::Rejected(Reason::Token(TokenError::Format));
         };
-        let keys = context.facts.keys(rule.provider);
+        let (text, keys) = (token.text(), context.facts.keys(rule.provider));
         let accept = |claims, generation, fresh| {
-            let wanted = rule.payload_header.is_some();
-            let payload = text.split('.').nth(1).filter(|_| wanted).map(Into::into);
+            let wanted = rule.payload_header.as_ref();
+            let payload = wanted.and_then(|_| text.split('.').nth(1)).map(Into::into);
             let (place, provider) = (found.place, rule.provider);
             Tried::Accepted(Accepted {
                 rule: index,
@@ -254,15 +271,15 @@ impl<'r> Evaluation<'r> {
             })
         };
         if let Keys::Ready { generation, .. } = keys
-            && let Some(claims) = context.facts.verified(rule.provider, generation, text)
+            && let Some(claims) = context.facts.verified(rule.provider, generation, token)
         {
-            return match claims.check_time(provider.expect.skew, context.now) {
+            return match context.still_good(&claims, provider) {
                 Ok(()) => accept(claims, generation, None),
                 Err(error) => Tried::Rejected(Reason::Token(error)),
             };
         }
         match self.verify(text, provider, rule.provider, keys, context) {
-            Ok((claims, generation)) => accept(claims, generation, Some(text.into())),
+            Ok((claims, generation)) => accept(claims, generation, Some(*token.digest())),
             Err(Stop::Reason(reason)) => Tried::Rejected(reason),
             Err(Stop::Need(need)) => Tried::Need(need),
         }
@@ -278,9 +295,9 @@ impl<'r> Evaluation<'r> {
         context: &Context<'_, F>,
     ) -> Result<(Verified<Claims>, u64), Stop> {
         let token = Token::parse(text)?;
-        let lasts_forever = token.unverified().expires().is_none();
+        let lasts_too_long = context.lasts_too_long(token.unverified());
         let checked = token.check(&provider.expect, context.now)?;
-        if context.family == Family::Agentgateway && lasts_forever {
+        if lasts_too_long {
             return Err(TokenError::Expired.into());
         }
         match keys {

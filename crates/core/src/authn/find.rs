@@ -10,15 +10,16 @@ use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 
 use super::Requirement;
+use crate::facts::Presented;
 use crate::request::Request;
 use crate::source::Source;
 
-/// A token at a place. `text` is `None` when it cannot be one, as with bytes
+/// A token at a place. It is `None` when it cannot be one, as with bytes
 /// outside UTF-8 or two credentials in one `Authorization`.
 #[derive(Clone)]
 pub(super) struct Found<'r> {
     pub(super) place: usize,
-    pub(super) text: Option<Cow<'r, str>>,
+    pub(super) token: Option<Presented<'r>>,
 }
 
 /// Every token of a request, in the order of the requirement's places. Each
@@ -27,7 +28,10 @@ pub(super) struct Found<'r> {
 pub(super) fn find<'r>(requirement: &Requirement, req: &Request<'r>) -> SmallVec<[Found<'r>; 2]> {
     let mut found = SmallVec::new();
     for (place, entry) in requirement.places.iter().enumerate() {
-        let mut push = |text| found.push(Found { place, text });
+        let mut push = |text: Option<Cow<'r, str>>| {
+            let token = text.map(Presented::new);
+            found.push(Found { place, token });
+        };
         match &entry.source {
             Source::Header { name, prefix } => in_header(req, name, prefix, &mut push),
             Source::Query(name) => in_query(req.query, name, &mut push),

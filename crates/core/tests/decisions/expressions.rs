@@ -10,6 +10,7 @@ use countersign_core::route::RouteTable;
 use countersign_core::source::Source;
 use countersign_core::{Event, Origin};
 use countersign_expression::Program;
+use countersign_jose::{Claims, Verified};
 use serde_json::json;
 
 use crate::world::*;
@@ -200,6 +201,29 @@ fn modes_of_agentgateway() {
     assert!(passed.trace.events.contains(&Event::Disregarded));
     let passed = permissive.get("/", &[("authorization", &good)]);
     assert!(passed.upstream("authorization").is_empty());
+}
+
+/// It may have been kept when the same provider stood in a policy of another family.
+#[test]
+fn a_kept_token_that_never_expires_is_refused_all_the_same() {
+    let world = agentgateway(Missing::Refuse, Bad::Refuse);
+    let keep = |exp: Option<u64>| {
+        let mut claims = json!({"iss": ALPHA, "sub": "alice"});
+        if let Some(exp) = exp {
+            claims["exp"] = json!(exp);
+        }
+        let token = alpha().token(&claims);
+        let claims = Claims::parse(claims.to_string().as_bytes()).unwrap();
+        let kept = Verified::dangerous_unverified(claims);
+        let mut cache = world.facts.cache.borrow_mut();
+        cache.insert((0, 1, token.clone()), kept);
+        bearer(&token)
+    };
+    for (exp, status) in [(None, 401), (Some(0), 401), (Some(NOW + 9), 200)] {
+        let headers = keep(exp);
+        let answer = world.get("/", &[("authorization", headers.as_str())]);
+        assert_eq!(answer.status, status, "{exp:?}");
+    }
 }
 
 /// A good token counts beside one that counts as none.

@@ -17,8 +17,8 @@ use countersign_core::route::{
 };
 use countersign_core::source::Source;
 use countersign_core::{
-    Arrival, Connection, Decision, Denial, Facts, Keys, Origin, Outcome, Prepared, ProviderId,
-    Request, Snapshot, Trace, UnixTime, decide, prepare,
+    Arrival, Connection, Decision, Denial, Facts, Keys, Origin, Outcome, Prepared, Presented,
+    ProviderId, Request, Snapshot, Trace, UnixTime, decide, prepare,
 };
 use countersign_jose::{Claims, Expect, KeySet, Symmetric, Verified};
 use countersign_testkit::mint::{Key, Kind, jwks};
@@ -399,11 +399,11 @@ impl Facts for Knowledge {
         &self,
         provider: ProviderId,
         generation: u64,
-        token: &str,
+        token: &Presented<'_>,
     ) -> Option<Verified<Claims>> {
         self.cache
             .borrow()
-            .get(&(provider.0, generation, token.to_owned()))
+            .get(&(provider.0, generation, token.text().to_owned()))
             .cloned()
     }
 }

@@ -27,3 +27,9 @@ pub(super) struct Family {
     /// By the value of the label `result`; empty for none.
     pub(super) results: BTreeMap<&'static str, Counter>,
 }
+
+/// A number that is read when it is asked for.
+pub(super) struct Gauge {
+    pub(super) help: &'static str,
+    pub(super) read: Box<dyn Fn() -> u64 + Send + Sync>,
+}

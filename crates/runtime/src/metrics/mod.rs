@@ -24,6 +24,7 @@ pub struct Metrics {
     shards: Mutex<BTreeMap<usize, Arc<Shard>>>,
     control: Mutex<Control>,
     counters: Mutex<BTreeMap<&'static str, counter::Family>>,
+    gauges: Mutex<BTreeMap<&'static str, counter::Gauge>>,
 }
 
 /// What the control runtime counts.
@@ -60,6 +61,17 @@ impl Metrics {
         family.results.entry(result).or_default().clone()
     }
 
+    /// Shows a number that somebody else keeps, read anew at each scrape. The last one of a name counts.
+    pub fn gauge(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        let read = Box::new(read);
+        lock(&self.gauges).insert(name, counter::Gauge { help, read });
+    }
+
     /// All of it, in Prometheus' text format 0.0.4 (`text/plain; version=0.0.4`).
     pub fn render(&self) -> String {
         let shards: Vec<Arc<Shard>> = lock(&self.shards).values().cloned().collect();
@@ -67,8 +79,10 @@ impl Metrics {
         let totals = shard::Totals::over(&shards);
         render::requests(&mut out, &totals);
         render::policies(&mut out, &totals.policies);
+        render::tokens(&mut out, &totals);
         render::control(&mut out, &lock(&self.control), Instant::now());
         render::counters(&mut out, &lock(&self.counters));
+        render::gauges(&mut out, &lock(&self.gauges));
         out
     }
 

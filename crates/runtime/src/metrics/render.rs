@@ -96,6 +96,34 @@ pub(super) fn policies(out: &mut String, sums: &Sums) {
     }
 }
 
+/// What the cache of verified tokens was good for.
+pub(super) fn tokens(out: &mut String, totals: &Totals) {
+    let families = [
+        (
+            "countersign_token_cache_hits_total",
+            "Tokens that were verified before.",
+            totals.tokens_known,
+        ),
+        (
+            "countersign_token_cache_misses_total",
+            "Good tokens that had to be verified.",
+            totals.tokens_new,
+        ),
+    ];
+    for (name, help, count) in families {
+        family(out, name, "counter", help);
+        line(out, name, "", count);
+    }
+}
+
+/// Numbers that others keep.
+pub(super) fn gauges(out: &mut String, gauges: &BTreeMap<&'static str, counter::Gauge>) {
+    for (name, gauge) in gauges {
+        family(out, name, "gauge", gauge.help);
+        line(out, name, "", (gauge.read)());
+    }
+}
+
 /// Connections that are passed on unread.
 fn streams(out: &mut String, totals: &Totals) {
     let help = "Connections that were passed on unread or refused, by reason.";

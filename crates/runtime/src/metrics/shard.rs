@@ -1,6 +1,7 @@
 //! What one worker counts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use super::policies::{Policies, Sums, Verdict};
 #[derive(Default)]
 pub struct Shard {
     inner: Mutex<Inner>,
+    /// Written by one worker alone, so they cost it no more than plain numbers.
+    tokens_known: AtomicU64,
+    tokens_new: AtomicU64,
 }
 
 #[derive(Default)]
@@ -88,6 +92,16 @@ impl Shard {
         if let Some(bucket) = series.buckets.get_mut(bucket) {
             *bucket += 1;
         }
+    }
+
+    /// Counts a token that was verified before.
+    pub fn token_known(&self) {
+        self.tokens_known.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a good token that had to be verified.
+    pub fn token_new(&self) {
+        self.tokens_new.fetch_add(1, Relaxed);
     }
 
     /// Counts what a rule had to say.
@@ -189,12 +203,16 @@ pub(super) struct Totals {
     pub(super) connections: BTreeMap<Arc<str>, i64>,
     pub(super) streams: BTreeMap<(Arc<str>, Arc<str>), Streams>,
     pub(super) policies: Sums,
+    pub(super) tokens_known: u64,
+    pub(super) tokens_new: u64,
 }
 
 impl Totals {
     pub(super) fn over(shards: &[Arc<Shard>]) -> Self {
         let mut totals = Self::default();
         for shard in shards {
+            totals.tokens_known += shard.tokens_known.load(Relaxed);
+            totals.tokens_new += shard.tokens_new.load(Relaxed);
             let inner = lock(&shard.inner);
             for (listener, routes) in &inner.requests {
                 for (route, series) in routes {

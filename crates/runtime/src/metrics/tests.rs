@@ -202,6 +202,8 @@ async fn keys_and_reloads() {
     assert_eq!(
         values,
         [
+            "countersign_token_cache_hits_total 0",
+            "countersign_token_cache_misses_total 0",
             r#"countersign_jwks_age_seconds{provider="a\"b\\c\n"} 90.5"#,
             r#"countersign_jwks_fetch_total{provider="a\"b\\c\n",result="ok"} 2"#,
             r#"countersign_jwks_fetch_total{provider="a\"b\\c\n",result="timeout"} 1"#,
@@ -253,6 +255,8 @@ fn each_family_is_described_once() {
             "countersign_policy_denials_total counter",
             "countersign_dry_run_total counter",
             "countersign_audit_total counter",
+            "countersign_token_cache_hits_total counter",
+            "countersign_token_cache_misses_total counter",
             "countersign_jwks_age_seconds gauge",
             "countersign_jwks_fetch_total counter",
             "countersign_reload_total counter",
@@ -262,6 +266,27 @@ fn each_family_is_described_once() {
     );
     assert_eq!(text.matches("# HELP ").count(), described.len());
     assert!(text.ends_with('\n'));
+}
+
+#[test]
+fn tokens_are_summed_over_workers_and_gauges_read_anew() {
+    let metrics = Metrics::new();
+    for worker in [0, 1, 1] {
+        metrics.shard(worker).token_known();
+    }
+    metrics.shard(1).token_new();
+    let level = Counter::default();
+    let read = level.clone();
+    metrics.gauge("countersign_test_level", "A level.", move || read.total());
+    level.add(7);
+    let text = metrics.render();
+    for line in [
+        "\ncountersign_token_cache_hits_total 3\n",
+        "\ncountersign_token_cache_misses_total 1\n",
+        "\n# TYPE countersign_test_level gauge\ncountersign_test_level 7\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub(super) fn config(running: &Running) -> Value {
         sockets,
         protection,
         gateways,
-        ..
+        token_cache,
+        keys: _,
     } = &*running.compiled;
     let sockets = snapshot.sockets.iter().zip(sockets);
     json!({
@@ -43,6 +44,7 @@ pub(super) fn config(running: &Running) -> Value {
         "policies": policy::policies(snapshot),
         "expressions": policy::expressions(snapshot),
         "providers": policy::providers(running),
+        "tokenCacheBytes": token_cache.bytes,
         "backends": snapshot.backends.iter().map(backend).collect::<Value>(),
         "protection": protection.iter().chain(gateways).map(protects).collect::<Value>(),
     })

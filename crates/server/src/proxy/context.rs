@@ -9,13 +9,14 @@ use countersign_core::id::ListenerId;
 use countersign_core::listener::IdentityHeaders;
 use countersign_runtime::{Counter, Handle, Metrics, Running, Shard, Tracer};
 
-use super::facts::Tokens;
 use super::random::Random;
 use super::reign::Reign;
+use super::tokens::Tokens;
 use super::upstream::{Pools, Upstreams};
 use crate::access_log::{Lines, Sink};
 
-/// One worker's own things. Nothing in here is locked or shared with others.
+/// One worker's own things. Nothing in here is locked or shared with others but
+/// the verified tokens.
 pub(crate) struct Context {
     pub(crate) handle: Handle,
     pub(crate) shard: Arc<Shard>,
@@ -23,7 +24,7 @@ pub(crate) struct Context {
     /// Where requests are traced.
     pub(crate) tracer: Option<Tracer>,
     pub(crate) random: Random,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) pools: Pools,
     /// Requests whose copies are under way to mirrors.
     pub(crate) mirrored: Cell<usize>,
@@ -74,6 +75,7 @@ impl Context {
     pub(crate) fn new(
         handle: Handle,
         shard: Arc<Shard>,
+        tokens: Arc<Tokens>,
         sink: Sink,
         tracer: Option<Tracer>,
     ) -> Context {
@@ -87,7 +89,7 @@ impl Context {
             lines: Lines::new(sink),
             tracer,
             random,
-            tokens: Tokens::new(),
+            tokens,
             pools,
             mirrored: Cell::new(0),
             copies,

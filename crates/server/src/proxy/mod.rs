@@ -20,6 +20,7 @@ mod progress;
 mod random;
 mod reign;
 mod send;
+mod tokens;
 mod trace;
 mod tunnel;
 mod upload;
@@ -49,6 +50,7 @@ use facts::Known;
 pub use body::{Body, Broken};
 pub(crate) use context::Context;
 pub(crate) use pass::pass;
+pub(crate) use tokens::Tokens;
 
 /// Answers one request.
 pub(crate) async fn serve(
@@ -128,6 +130,7 @@ async fn admit<'v>(
         let known = Known {
             keys: &keys,
             tokens: &context.tokens,
+            shard: &context.shard,
         };
         match decide_with(
             &mut progress,

@@ -50,6 +50,7 @@ pub(super) fn read(object: &Object, diags: &mut Diagnostics) -> Option<Parameter
             trusted_addresses,
             refuse_private_keys: fields.optional("jwks", jwks).flatten(),
             streams_outlive_token: fields.optional("streams", streams).flatten(),
+            token_cache_bytes: fields.optional("tokenCacheBytes", int_in(0..=1 << 40)),
             access_log: fields.optional("accessLog", choice(ACCESS_LOGS)),
             normalization: fields.optional("pathNormalization", choice(NORMALIZATIONS)),
             debug_header: fields.optional("debugHeader", debug_header),

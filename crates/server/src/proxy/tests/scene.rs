@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use countersign_config::Loaded;
 use countersign_config::compiled::{
-    AccessLog, Compiled, KeySource, Limits, SocketSettings, Timeouts,
+    AccessLog, Compiled, KeySource, Limits, SocketSettings, Timeouts, TokenCache,
 };
 use countersign_core::Snapshot;
 use countersign_core::address::TrustedProxies;
@@ -39,7 +39,6 @@ use crate::access_log::Sink;
 use crate::admin::Log;
 use crate::edge::Sockets;
 use crate::server::{Server, ServerOptions};
-use crate::worker::Worker;
 
 /// What a gateway is made of; one listener, one requirement.
 pub(super) struct Scene {
@@ -260,6 +259,7 @@ impl Scene {
             sockets: Box::new([self.settings]),
             keys: keys.into(),
             protection: Box::default(),
+            token_cache: TokenCache::default(),
             gateways: Box::default(),
         }
     }
@@ -291,11 +291,7 @@ impl Scene {
             },
             tracer: None,
         };
-        let own = handle.clone();
-        let start = move |worker| {
-            Worker::start(own.clone(), own.metrics().shard(worker), sink.clone(), None)
-        };
-        let server = Server::with(&handle, options, start).unwrap();
+        let server = Server::start(&handle, sink, options).unwrap();
         let text = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
         let (report, reports) = channel();
         let plan = Plan {
