@@ -17,6 +17,7 @@ BELOW = {
     "explain": ["jose", "expression", "core", "oauth", "oidc", "sts", "config"],
     "cli": ["jose", "expression", "core", "oauth", "oidc", "sts", "config", "explain", "runtime", "server"],
     "testkit": [],
+    "load": ["jose"],
 }
 NETWORK = ["tokio", "tokio-util", "tokio-rustls", "hyper", "hyper-util", "notify", "socket2"]
 IMPURE = [*NETWORK, "tracing", "tracing-subscriber", "clap", "miette"]
