@@ -3,10 +3,10 @@
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check fuzz bench
+.PHONY: help demo test test-long check fuzz bench bench-micro
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build the gateway and show it at work
 	cargo build --release --locked -p countersign
@@ -27,6 +27,9 @@ check: ## The fast half of `make test`: formatting, lints, structure, dependenci
 bench: ## Measure beside Envoy, HAProxy and nginx, and write docs/benchmarks.md; WORKLOAD=a,b: only these, only printed
 	scripts/setup bench
 	scripts/bench/bench $(WORKLOAD)
+
+bench-micro: ## Measure parts alone: tokens, route lookup, decision, header rewriting (criterion)
+	cargo bench --locked -p countersign-jose -p countersign-core
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (600)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
