@@ -19,7 +19,7 @@ class Example(Place):
         return "…\n", "…\n"
 
 
-PLACE = Example(pathlib.Path("."), pathlib.Path("/run/bench"), pathlib.Path("/run/bench"),
+PLACE = Example(pathlib.Path("."), pathlib.Path("."), pathlib.Path("/run/bench"), pathlib.Path("/run/bench"),
                 {name: "JWKS" for name in ("RS256", "ES256", "EdDSA")}, workers=2, port=8080, upstream=8000)
 
 

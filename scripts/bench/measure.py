@@ -59,7 +59,7 @@ class Bench:
     def start(self, work, candidate, stack):
         """A gateway that runs and answers as it should."""
         duty = replace(work.duty, cache=candidate == "envoy-cache")
-        place = replace(self.base, port=next(self.ports), admin=next(self.ports), workers=self.base.workers)
+        place = replace(self.base, port=next(self.ports), admin=next(self.ports))
         slot = Slot(work, candidate, place)
         name = f"{work.name}-{candidate}"
         path = place.folder / f"{name}.conf"

@@ -80,7 +80,7 @@ spec:
 
 
 def command(place, config):
-    return [place.root / "target/release/countersign", "run", config, "--admin", f"127.0.0.1:{place.admin}", "--workers", str(place.workers)]
+    return [place.binaries / "countersign", "run", config, "--admin", f"127.0.0.1:{place.admin}", "--workers", str(place.workers)]
 
 
 def config(duty, place):

@@ -18,6 +18,7 @@ class Failed(Exception):
 class Place:
     """Where a process runs and what its configuration refers to."""
     root: pathlib.Path      # the checkout
+    binaries: pathlib.Path  # where cargo puts them
     folder: pathlib.Path    # files of this run
     minted: pathlib.Path    # tokens and keys
     keys: dict              # key sets as text, by algorithm
@@ -62,7 +63,10 @@ class Process:
         self.name, self.log = name, log
         self.started = time.monotonic()
         with log.open("wb") as output:
-            self.child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=output)
+            try:
+                self.child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=output)
+            except OSError as error:
+                raise Failed(f"{name} does not start: {error}") from error
 
     def alive(self):
         if self.child.poll() is not None:
