@@ -10,6 +10,7 @@ mod head;
 
 pub(crate) use fault::Fault;
 use head::{Coding, Head};
+use memchr::memchr;
 
 /// Where in the stream of one connection we are.
 #[derive(Debug)]
@@ -207,7 +208,7 @@ impl Framing {
     fn next_line<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         let line = bytes.get(self.line..)?;
         let fresh = line.get(self.searched..)?;
-        let Some(end) = fresh.iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = memchr(b'\n', fresh) else {
             self.searched = line.len();
             return None;
         };

@@ -1,7 +1,6 @@
 //! Numbers that need not be secret: shares of traffic, and ids of requests.
 
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use http::HeaderValue;
@@ -32,18 +31,22 @@ impl Random {
     /// A UUID of version 4 (RFC 9562 section 5.4) for a request without an id.
     pub(crate) fn request_id(&self) -> HeaderValue {
         let (high, low) = (self.long(), self.long());
-        let (time, version) = (high >> 16, (high & 0x0FFF) | 0x4000);
-        let variant = (low >> 48) & 0x3FFF | 0x8000;
-        let mut text = String::with_capacity(36);
-        let _infallible = write!(
-            text,
-            "{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}",
-            time >> 16,
-            time & 0xFFFF,
-            low & 0xFFFF_FFFF_FFFF,
-        );
-        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0"))
+        let high = high & !0xF000 | 0x4000;
+        let low = low & !(0xC000 << 48) | (0x8000 << 48);
+        let mut nibbles = u128::from(high) << 64 | u128::from(low);
+        let mut text = *b"00000000-0000-0000-0000-000000000000";
+        for byte in text.iter_mut().rev().filter(|byte| **byte != b'-') {
+            *byte = digit(nibbles);
+            nibbles >>= 4;
+        }
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
     }
+}
+
+/// The last hexadecimal digit of a number.
+fn digit(number: u128) -> u8 {
+    let last = (number & 0xF) as usize;
+    *b"0123456789abcdef".get(last).unwrap_or(&b'0')
 }
 
 #[cfg(test)]
