@@ -104,6 +104,12 @@ class Workloads(unittest.TestCase):
         for work in workloads.ALL:
             self.assertLessEqual({"envoy", "countersign"}, set(work.candidates), work.name)
 
+    def test_new_tokens_last_for_the_usual_rounds(self):
+        for work in workloads.ALL:
+            if work.fresh and work.expect == 200:
+                there = workloads.FRESH if work.tokens.startswith("RS256") else 40_000
+                self.assertLessEqual(work.warm_up + 7 * work.requests, there, work.name)
+
     def test_the_caller_of_policies_is_in_the_middle(self):
         for count in (1, 100, 1000):
             self.assertEqual(workloads.teams(count)[count // 2], workloads.TEAM)
