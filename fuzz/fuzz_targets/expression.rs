@@ -9,12 +9,12 @@ use countersign_expression::{Environment, Members, Program, Shape, Value};
 use countersign_jose as jose;
 use libfuzzer_sys::fuzz_target;
 
-struct Attributes(jose::Value);
+struct Attributes(jose::Document);
 
 impl Members for Attributes {
     fn member(&self, name: &str) -> Option<Value<'_>> {
         match name {
-            "jwt" => Some(Value::from(&self.0)),
+            "jwt" => Some(Value::from(self.0.root())),
             "request" => Some(Value::members(&Request)),
             _ => None,
         }
@@ -40,7 +40,7 @@ impl Members for Request {
 static ATTRIBUTES: LazyLock<Attributes> = LazyLock::new(|| {
     let claims = br#"{"sub": "alice", "level": 3, "ratio": 0.5, "big": 18446744073709551615, "admin": true,
         "nothing": null, "scope": "read write", "groups": ["dev", "ops", "admin"], "realm": {"x-y": {"z": 1}}}"#;
-    Attributes(jose::Value::parse(claims).expect("claims"))
+    Attributes(jose::Document::parse(claims).expect("claims"))
 });
 static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
     const REQUEST: Shape = Shape::Fields(&[

@@ -181,6 +181,7 @@ impl<'a, 'm, O: Observe> Machine<'a, 'm, O> {
             Value::List(list) => {
                 let number = key.number().ok_or_else(|| no_overload("[]", key))?;
                 let index = number.exact_int().ok_or(Problem::OutOfRange)?;
+                self.meter.pay(list.breadth() / 16)?;
                 let value = usize::try_from(index).ok().and_then(|index| list.at(index));
                 value.ok_or(Problem::OutOfRange)
             }
@@ -306,7 +307,7 @@ fn no_overload(of: &'static str, given: &Value<'_>) -> Problem {
     }
 }
 
-/// Objects of claims are searched from front to back.
+/// Objects of claims are searched from front to back, as are their lists of lists and objects.
 fn search_cost(map: &Map<'_>) -> usize {
     map.breadth() / 16
 }

@@ -6,7 +6,7 @@ use crate::environment::{Environment, Shape};
 use crate::value::{Members, Value};
 
 pub(crate) struct Attributes {
-    claims: jose::Value,
+    claims: jose::Document,
     request: Request,
 }
 
@@ -21,7 +21,7 @@ struct Headers(Vec<(&'static str, &'static str)>);
 
 pub(crate) fn attributes(claims: &str) -> Attributes {
     Attributes {
-        claims: jose::Value::parse(claims.as_bytes()).unwrap(),
+        claims: jose::Document::parse(claims.as_bytes()).unwrap(),
         request: Request {
             method: "GET",
             path: "/api/orders",
@@ -46,7 +46,7 @@ pub(crate) fn environment() -> Environment {
 impl Members for Attributes {
     fn member(&self, name: &str) -> Option<Value<'_>> {
         match name {
-            "jwt" => Some(Value::from(&self.claims)),
+            "jwt" => Some(Value::from(self.claims.root())),
             "request" => Some(Value::members(&self.request)),
             _ => None,
         }

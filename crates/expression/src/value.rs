@@ -124,11 +124,11 @@ impl From<String> for Value<'_> {
 }
 
 /// Integers are ints; those beyond an int are uints; everything else is a double.
-impl<'a> From<&'a jose::Value> for Value<'a> {
-    fn from(json: &'a jose::Value) -> Self {
+impl<'a> From<jose::Value<'a>> for Value<'a> {
+    fn from(json: jose::Value<'a>) -> Self {
         match json {
             jose::Value::Null => Self::Null,
-            jose::Value::Bool(truth) => Self::Bool(*truth),
+            jose::Value::Bool(truth) => Self::Bool(truth),
             jose::Value::Number(number) => {
                 let uint = || number.as_u64().map(Self::Uint);
                 let whole = number.as_i64().map(Self::Int).or_else(uint);

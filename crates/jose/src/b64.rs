@@ -1,8 +1,10 @@
 //! Base64url as RFC 7515 wants it: no `+` or `/`, no padding, no stray bits at the end.
 
+mod strict;
+
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
-use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 use crate::error::TokenError;
@@ -13,7 +15,7 @@ use crate::error::TokenError;
 /// # Errors
 /// [`TokenError::NotCanonical`] when laxer decoders would take it, else `invalid`.
 pub(crate) fn decode(part: &str, invalid: TokenError) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| {
+    strict::decode(part.as_bytes()).ok_or_else(|| {
         if decode_lax(part).is_some() {
             TokenError::NotCanonical
         } else {

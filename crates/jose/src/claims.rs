@@ -3,13 +3,13 @@
 use std::fmt;
 
 use crate::error::TokenError;
-use crate::value::{JsonProblem, Value};
+use crate::value::{Document, JsonProblem, Object, Value};
 
 /// A claims set. Its `Debug` shows the names of the claims, never their values.
 #[derive(Clone, PartialEq)]
 pub struct Claims {
-    root: Value,
-    audiences: Box<[Box<str>]>,
+    /// INVARIANT: an object.
+    document: Document,
     exp: Option<u64>,
     nbf: Option<u64>,
     iat: Option<u64>,
@@ -22,24 +22,29 @@ impl Claims {
     /// # Errors
     /// The first thing wrong, in the order just given.
     pub fn parse(json: &[u8]) -> Result<Self, TokenError> {
-        let root = Value::parse(json).map_err(|error| match error.problem() {
+        Self::from_vec(json.to_vec())
+    }
+
+    /// As [`Claims::parse`], of bytes that are kept.
+    pub(crate) fn from_vec(json: Vec<u8>) -> Result<Self, TokenError> {
+        let document = Document::from_vec(json).map_err(|error| match error.problem() {
             JsonProblem::DuplicateMember => TokenError::PayloadDuplicate,
             JsonProblem::Syntax | JsonProblem::TooDeep => TokenError::PayloadJson,
         })?;
-        root.as_object().ok_or(TokenError::PayloadJson)?;
-        must_be_text(&root, "iss")?;
-        must_be_text(&root, "sub")?;
-        let iat = seconds(&root, "iat")?;
-        let nbf = seconds(&root, "nbf")?;
-        let exp = seconds(&root, "exp")?;
-        must_be_text(&root, "jti")?;
-        let audiences = audiences(root.get("aud"))?;
+        let root = document.root().as_object();
+        let claims = Registered::of(root.ok_or(TokenError::PayloadJson)?);
+        must_be_text(claims.iss, "iss")?;
+        must_be_text(claims.sub, "sub")?;
+        let iat = seconds(claims.iat, "iat")?;
+        let nbf = seconds(claims.nbf, "nbf")?;
+        let exp = seconds(claims.exp, "exp")?;
+        must_be_text(claims.jti, "jti")?;
+        must_be_texts(claims.aud)?;
         Ok(Self {
-            root,
-            audiences,
             exp,
             nbf,
             iat,
+            document,
         })
     }
 
@@ -59,8 +64,11 @@ impl Claims {
     }
 
     /// `aud`, a single string as a list of one.
-    pub fn audiences(&self) -> &[Box<str>] {
-        &self.audiences
+    pub fn audiences(&self) -> impl Iterator<Item = &str> + Clone {
+        let aud = self.get("aud");
+        let list = aud.and_then(Value::as_list);
+        let elements = list.into_iter().flatten().filter_map(Value::as_str);
+        elements.chain(aud.and_then(Value::as_str))
     }
 
     /// `exp` in seconds; `None` when it is absent or 0, which both mean "never expires" to Envoy.
@@ -84,33 +92,28 @@ impl Claims {
     }
 
     /// The claim of that name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.root.get(name)
+    pub fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.root().get(name)
     }
 
     /// The claim at that path; objects are entered, lists are not.
-    pub fn path<S: AsRef<str>>(&self, path: &[S]) -> Option<&Value> {
-        self.root.path(path)
+    pub fn path<S: AsRef<str>>(&self, path: &[S]) -> Option<Value<'_>> {
+        self.root().path(path)
     }
 
     /// The whole set, always an object.
-    pub const fn root(&self) -> &Value {
-        &self.root
+    pub fn root(&self) -> Value<'_> {
+        self.document.root()
     }
 
     /// The whole set as compact JSON.
     pub fn to_json(&self) -> String {
-        self.root.to_json()
+        self.root().to_json()
     }
 
     /// Bytes of memory that the set takes, itself included.
     pub fn weight(&self) -> usize {
-        let audiences = self.audiences.iter();
-        size_of::<Self>()
-            + self.root.heap()
-            + audiences
-                .map(|audience| size_of::<Box<str>>() + audience.len())
-                .sum::<usize>()
+        size_of::<Self>() + self.document.heap()
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -120,26 +123,53 @@ impl Claims {
 
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self
-            .root
-            .as_object()
-            .unwrap_or_default()
-            .iter()
-            .map(|(name, _)| name);
+        let names = self.root().as_object().map(Object::names);
         f.write_str("Claims ")?;
-        f.debug_set().entries(names).finish()
+        f.debug_set().entries(names.into_iter().flatten()).finish()
     }
 }
 
-fn must_be_text(root: &Value, name: &'static str) -> Result<(), TokenError> {
-    match root.get(name) {
+/// The claims whose types are checked, found in one pass.
+#[derive(Default)]
+struct Registered<'a> {
+    iss: Option<Value<'a>>,
+    sub: Option<Value<'a>>,
+    aud: Option<Value<'a>>,
+    exp: Option<Value<'a>>,
+    nbf: Option<Value<'a>>,
+    iat: Option<Value<'a>>,
+    jti: Option<Value<'a>>,
+}
+
+impl<'a> Registered<'a> {
+    fn of(claims: Object<'a>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in claims {
+            let place = match name {
+                "iss" => &mut found.iss,
+                "sub" => &mut found.sub,
+                "aud" => &mut found.aud,
+                "exp" => &mut found.exp,
+                "nbf" => &mut found.nbf,
+                "iat" => &mut found.iat,
+                "jti" => &mut found.jti,
+                _ => continue,
+            };
+            *place = Some(value);
+        }
+        found
+    }
+}
+
+fn must_be_text(claim: Option<Value<'_>>, name: &'static str) -> Result<(), TokenError> {
+    match claim {
         None | Some(Value::String(_)) => Ok(()),
         Some(_) => Err(TokenError::ClaimNotString(name)),
     }
 }
 
-fn seconds(root: &Value, name: &'static str) -> Result<Option<u64>, TokenError> {
-    match root.get(name) {
+fn seconds(claim: Option<Value<'_>>, name: &'static str) -> Result<Option<u64>, TokenError> {
+    match claim {
         None => Ok(None),
         Some(Value::Number(number)) => number
             .seconds()
@@ -149,17 +179,12 @@ fn seconds(root: &Value, name: &'static str) -> Result<Option<u64>, TokenError> 
     }
 }
 
-fn audiences(aud: Option<&Value>) -> Result<Box<[Box<str>]>, TokenError> {
-    let one = |value: &Value| {
-        value
-            .as_str()
-            .map(Into::into)
-            .ok_or(TokenError::AudNotStrings)
-    };
+fn must_be_texts(aud: Option<Value<'_>>) -> Result<(), TokenError> {
+    let is_text = |value: Value<'_>| value.as_str().is_some();
     match aud {
-        None => Ok(Box::default()),
-        Some(Value::List(list)) => list.iter().map(one).collect(),
-        Some(single) => Ok(Box::new([one(single)?])),
+        None | Some(Value::String(_)) => Ok(()),
+        Some(Value::List(list)) if list.iter().all(is_text) => Ok(()),
+        Some(_) => Err(TokenError::AudNotStrings),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memchr::{memchr, memrchr};
+
 use crate::b64;
 use crate::error::{MAX_TOKEN_BYTES, TokenError};
 use crate::header::Header;
@@ -32,11 +34,11 @@ impl<'a> Jws<'a> {
     /// come in the order of the text.
     pub(crate) fn read<T>(
         parts: &Parts<'a>,
-        content: impl FnOnce(&[u8]) -> Result<T, TokenError>,
+        content: impl FnOnce(Vec<u8>) -> Result<T, TokenError>,
     ) -> Result<(Self, T), TokenError> {
         let header = Header::parse(parts.header)?;
         let payload = b64::decode(parts.payload, TokenError::PayloadBase64)?;
-        let content = content(&payload)?;
+        let content = content(payload)?;
         let signature = b64::decode(parts.signature, TokenError::SignatureBase64)?;
         let jws = Self {
             signed: parts.signed,
@@ -100,9 +102,10 @@ impl<'a> Parts<'a> {
         if compact.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge);
         }
-        let (signed, signature) = compact.rsplit_once('.').ok_or(TokenError::Format)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Format)?;
-        if header.is_empty() || payload.contains('.') || signature.is_empty() {
+        let (signed, signature) = split_at(memrchr(b'.', compact.as_bytes()), compact)?;
+        let (header, payload) = split_at(memchr(b'.', signed.as_bytes()), signed)?;
+        let more = memchr(b'.', payload.as_bytes()).is_some();
+        if header.is_empty() || more || signature.is_empty() {
             return Err(TokenError::Format);
         }
         Ok(Self {
@@ -124,4 +127,11 @@ impl<'a> Parts<'a> {
             }
         })
     }
+}
+
+/// What is before a dot, and what is after it.
+fn split_at(dot: Option<usize>, text: &str) -> Result<(&str, &str), TokenError> {
+    let dot = dot.ok_or(TokenError::Format)?;
+    let parts = text.get(..dot).zip(text.get(dot + 1..));
+    parts.ok_or(TokenError::Format)
 }

@@ -58,11 +58,14 @@ impl Audiences {
     }
 
     /// Whether one of `presented` is accepted.
-    pub fn accept(&self, presented: &[Box<str>]) -> bool {
+    pub fn accept<'t>(&self, presented: impl IntoIterator<Item = &'t str>) -> bool {
+        let mut presented = presented.into_iter();
         match self {
             Self::Any => true,
-            Self::Exact(accepted) => presented.iter().any(|audience| accepted.contains(audience)),
-            Self::Istio(accepted) => presented.iter().any(|audience| {
+            Self::Exact(accepted) => {
+                presented.any(|audience| accepted.iter().any(|other| **other == *audience))
+            }
+            Self::Istio(accepted) => presented.any(|audience| {
                 let core = istio_core(audience);
                 accepted.iter().any(|other| istio_core(other) == core)
             }),

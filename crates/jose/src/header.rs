@@ -3,7 +3,7 @@
 use crate::alg::Alg;
 use crate::b64;
 use crate::error::TokenError;
-use crate::value::{JsonProblem, Value};
+use crate::value::{self, Document, JsonProblem, Value};
 
 /// A token's header, not verified. Members that point to keys (`jku`, `jwk`, `x5u`, `x5c`) are
 /// never read: keys come from the configured provider alone.
@@ -11,7 +11,6 @@ use crate::value::{JsonProblem, Value};
 pub struct Header {
     alg: Alg,
     kid: Option<Box<str>>,
-    typ: Option<Box<str>>,
 }
 
 impl Header {
@@ -25,26 +24,25 @@ impl Header {
         self.kid.as_deref()
     }
 
-    /// `typ`, when it is a string. Nothing is decided by it.
-    pub fn typ(&self) -> Option<&str> {
-        self.typ.as_deref()
-    }
-
     pub(crate) fn parse(segment: &str) -> Result<Self, TokenError> {
         let json = b64::decode(segment, TokenError::HeaderBase64).map_err(|error| {
             // A scheme in front of the token (`Bearer eyJ…` where no scheme is expected) decodes,
             // white space aside, to something that is no header in any spelling.
-            let readable = b64::decode_lax(segment).is_some_and(|json| Value::parse(&json).is_ok());
+            let lax = b64::decode_lax(segment);
+            let readable = lax.is_some_and(|json| Document::parse(&json).is_ok());
             if error == TokenError::NotCanonical && !readable {
                 TokenError::HeaderJson
             } else {
                 error
             }
         })?;
-        let header = Value::parse(&json).map_err(|error| match error.problem() {
-            JsonProblem::DuplicateMember => TokenError::HeaderDuplicate,
-            JsonProblem::Syntax | JsonProblem::TooDeep => TokenError::HeaderJson,
-        })?;
+        value::glance(&json, Self::read).unwrap_or_else(|error| match error.problem() {
+            JsonProblem::DuplicateMember => Err(TokenError::HeaderDuplicate),
+            JsonProblem::Syntax | JsonProblem::TooDeep => Err(TokenError::HeaderJson),
+        })
+    }
+
+    fn read(header: Value<'_>) -> Result<Self, TokenError> {
         header.as_object().ok_or(TokenError::HeaderJson)?;
         let alg = header
             .get("alg")
@@ -61,7 +59,6 @@ impl Header {
         Ok(Self {
             alg,
             kid: kid.filter(|kid| !kid.is_empty()).map(Into::into),
-            typ: header.get("typ").and_then(Value::as_str).map(Into::into),
         })
     }
 }
@@ -82,12 +79,9 @@ mod tests {
         let header =
             parse(r#" {"typ":"at+jwt","kid":"k","alg":"ES256","jku":"https://evil.test","x":{}} "#)
                 .unwrap();
-        assert_eq!(
-            (header.alg(), header.kid(), header.typ()),
-            (Alg::ES256, Some("k"), Some("at+jwt"))
-        );
+        assert_eq!((header.alg(), header.kid()), (Alg::ES256, Some("k")));
         let header = parse(r#"{"alg":"RS256","kid":"","typ":null}"#).unwrap();
-        assert_eq!((header.kid(), header.typ()), (None, None));
+        assert_eq!(header.kid(), None);
     }
 
     #[test]

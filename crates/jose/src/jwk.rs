@@ -18,7 +18,7 @@ pub enum Symmetric {
 ///
 /// # Errors
 /// Why the entry cannot be used, in words, without key material.
-pub(crate) fn parse(entry: &Value, symmetric: Symmetric) -> Result<Key, String> {
+pub(crate) fn parse(entry: Value<'_>, symmetric: Symmetric) -> Result<Key, String> {
     if entry.as_object().is_none() {
         return Err(format!(
             "an entry must be an object, not a {}",
@@ -47,12 +47,12 @@ pub(crate) fn parse(entry: &Value, symmetric: Symmetric) -> Result<Key, String> 
 }
 
 /// `kid`, when it is a string; any other type counts as none, as in Envoy.
-pub(crate) fn kid(entry: &Value) -> Option<&str> {
+pub(crate) fn kid(entry: Value<'_>) -> Option<&str> {
     entry.get("kid").and_then(Value::as_str)
 }
 
 /// RFC 7517 sections 4.2 and 4.3: a key that was published for something else is not used.
-fn check_use(entry: &Value) -> Result<(), String> {
+fn check_use(entry: Value<'_>) -> Result<(), String> {
     match entry.get("use").map(Value::as_str) {
         None | Some(Some("sig")) => {}
         Some(Some(other)) => return Err(format!("`use` is `{}`, not `sig`", shown(other))),
@@ -66,7 +66,7 @@ fn check_use(entry: &Value) -> Result<(), String> {
     }
 }
 
-fn stated_alg(entry: &Value) -> Result<Option<Alg>, String> {
+fn stated_alg(entry: Value<'_>) -> Result<Option<Alg>, String> {
     let Some(stated) = entry.get("alg") else {
         return Ok(None);
     };
@@ -106,7 +106,7 @@ fn point(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, String> {
     Ok(point)
 }
 
-fn text<'v>(entry: &'v Value, member: &str) -> Result<&'v str, String> {
+fn text<'v>(entry: Value<'v>, member: &str) -> Result<&'v str, String> {
     match entry.get(member) {
         None => Err(format!("`{member}` is missing")),
         Some(Value::String(text)) => Ok(text),
@@ -114,7 +114,7 @@ fn text<'v>(entry: &'v Value, member: &str) -> Result<&'v str, String> {
     }
 }
 
-fn bytes(entry: &Value, member: &str) -> Result<Vec<u8>, String> {
+fn bytes(entry: Value<'_>, member: &str) -> Result<Vec<u8>, String> {
     b64::decode_key_member(text(entry, member)?)
         .ok_or_else(|| format!("`{member}` is not base64url"))
 }

@@ -6,7 +6,7 @@ use crate::alg::Alg;
 use crate::jwk::{self, Symmetric};
 use crate::key::Key;
 use crate::pem;
-use crate::value::{JsonError, Value};
+use crate::value::{Document, JsonError, Value};
 
 /// The longest key set document that is read.
 pub const MAX_JWKS_BYTES: usize = 1024 * 1024;
@@ -81,7 +81,7 @@ impl KeySet {
     /// # Errors
     /// When the document as a whole cannot be used.
     pub fn from_jwks(bytes: &[u8], symmetric: Symmetric) -> Result<Self, KeySetError> {
-        Self::from_document(&parse(bytes)?, symmetric)
+        Self::from_document(parse(bytes)?.root(), symmetric)
     }
 
     /// Reads what kgateway's `jwks.local.inline` may hold: a PEM public key, else a key set, else a
@@ -98,13 +98,11 @@ impl KeySet {
             });
         }
         let document = parse(text.as_bytes())?;
-        if document.get("keys").is_none() && document.get("kty").is_some() {
-            return Ok(Self::from_entries(
-                std::slice::from_ref(&document),
-                Symmetric::Allow,
-            ));
+        let root = document.root();
+        if root.get("keys").is_none() && root.get("kty").is_some() {
+            return Ok(Self::from_entries([root], Symmetric::Allow));
         }
-        Self::from_document(&document, Symmetric::Allow)
+        Self::from_document(root, Symmetric::Allow)
     }
 
     /// The set without keys: verifies nothing.
@@ -145,7 +143,7 @@ impl KeySet {
         })
     }
 
-    fn from_document(document: &Value, symmetric: Symmetric) -> Result<Self, KeySetError> {
+    fn from_document(document: Value<'_>, symmetric: Symmetric) -> Result<Self, KeySetError> {
         let entries = document
             .get("keys")
             .and_then(Value::as_list)
@@ -158,9 +156,12 @@ impl KeySet {
         Ok(Self::from_entries(entries, symmetric))
     }
 
-    fn from_entries(entries: &[Value], symmetric: Symmetric) -> Self {
+    fn from_entries<'v>(
+        entries: impl IntoIterator<Item = Value<'v>>,
+        symmetric: Symmetric,
+    ) -> Self {
         let mut set = Self::empty();
-        for (index, entry) in entries.iter().enumerate() {
+        for (index, entry) in entries.into_iter().enumerate() {
             match jwk::parse(entry, symmetric) {
                 Ok(key) => set.keys.push(key),
                 Err(reason) => set.skipped.push(SkippedKey {
@@ -180,11 +181,11 @@ impl fmt::Debug for KeySet {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, KeySetError> {
+fn parse(bytes: &[u8]) -> Result<Document, KeySetError> {
     if bytes.len() > MAX_JWKS_BYTES {
         return Err(KeySetError::TooLarge { bytes: bytes.len() });
     }
-    Value::parse(bytes).map_err(KeySetError::Json)
+    Document::parse(bytes).map_err(KeySetError::Json)
 }
 
 #[cfg(test)]

@@ -32,4 +32,7 @@ pub use jwk::Symmetric;
 pub use jwks::{KeySet, KeySetError, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
 pub use key::Key;
 pub use token::{Checked, Token, Verified};
-pub use value::{JsonError, JsonProblem, MAX_JSON_DEPTH, Number, Value};
+pub use value::{
+    Document, Elements, JsonError, JsonProblem, List, MAX_JSON_DEPTH, Members, Number, Object,
+    Value,
+};

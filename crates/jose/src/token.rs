@@ -39,7 +39,7 @@ impl<'a> Token<'a> {
     }
 
     fn read(compact: &'a str) -> Result<Self, TokenError> {
-        let (jws, claims) = Jws::read(&Parts::split_jwt(compact)?, Claims::parse)?;
+        let (jws, claims) = Jws::read(&Parts::split_jwt(compact)?, Claims::from_vec)?;
         Ok(Self {
             jws,
             claims: Arc::new(claims),

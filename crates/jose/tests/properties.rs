@@ -8,7 +8,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_jose::{
-    Claims, Expect, Jws, KeySet, Symmetric, Token, TokenError, UnixTime, Value,
+    Claims, Document, Expect, JsonProblem, Jws, KeySet, Symmetric, Token, TokenError, UnixTime,
+    Value as Json,
 };
 use countersign_testkit::mint::{self, Key, Kind};
 use proptest::prelude::*;
@@ -52,9 +53,41 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Value::parse(&bytes);
+        let _ = Document::parse(&bytes);
         let _ = Claims::parse(&bytes);
         prop_assert!(KeySet::from_jwks(&bytes, Symmetric::Allow).is_err());
+    }
+
+    #[test]
+    fn any_value_is_read_as_by_a_general_reader(value in tree(), pretty in any::<bool>()) {
+        let json = if pretty { format!("{value:#}") } else { value.to_string() };
+        let document = Document::parse(json.as_bytes()).expect("valid");
+        prop_assert_eq!(document.root().to_json(), value.to_string());
+        let again = Document::parse(document.root().to_json().as_bytes());
+        prop_assert_eq!(again.as_ref(), Ok(&document));
+        same(document.root(), &value)?;
+    }
+
+    #[test]
+    fn json_cut_or_changed_is_accepted_as_by_a_general_reader(
+        value in tree(),
+        at in any::<prop::sample::Index>(),
+        instead in prop::sample::select(b"{}[],:\"\\0e.-tu \xff\xc3".to_vec()),
+    ) {
+        let mut json = value.to_string().into_bytes();
+        let at = at.index(json.len());
+        json[at] = instead;
+        for json in [&json[..], &json[..at]] {
+            let general = serde_json::from_slice::<serde_json::Value>(json);
+            match Document::parse(json) {
+                Ok(document) => {
+                    let general = general.expect("it was accepted");
+                    prop_assert_eq!(document.root().to_json(), general.to_string());
+                }
+                Err(error) if error.problem() == JsonProblem::DuplicateMember => {}
+                Err(error) => prop_assert!(general.is_err(), "{error}"),
+            }
+        }
     }
 
     #[test]
@@ -105,6 +138,10 @@ fn header() -> impl Strategy<Value = String> {
 
 /// Claims of any shape under names that no registered claim has.
 fn claims() -> impl Strategy<Value = serde_json::Value> {
+    object(tree())
+}
+
+fn tree() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
         any::<bool>().prop_map(Into::into),
@@ -113,13 +150,12 @@ fn claims() -> impl Strategy<Value = serde_json::Value> {
         any::<i32>().prop_map(|number| json!(f64::from(number) / 4.0)),
         "\\PC{0,12}".prop_map(Into::into),
     ];
-    let tree = leaf.prop_recursive(4, 24, 5, |inner| {
+    leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
             object(inner),
         ]
-    });
-    object(tree)
+    })
 }
 
 fn object(
@@ -127,6 +163,26 @@ fn object(
 ) -> impl Strategy<Value = serde_json::Value> {
     prop::collection::btree_map("x\\PC{0,6}", values, 0..5)
         .prop_map(|members| serde_json::Value::Object(members.into_iter().collect()))
+}
+
+/// Every way to read a value leads to the same.
+fn same(ours: Json<'_>, theirs: &serde_json::Value) -> Result<(), TestCaseError> {
+    if let (Some(ours), Some(theirs)) = (ours.as_object(), theirs.as_object()) {
+        prop_assert_eq!(ours.len(), theirs.len());
+        prop_assert!(ours.names().eq(theirs.keys()));
+        for (name, value) in theirs {
+            same(ours.get(name).expect("a member"), value)?;
+        }
+    } else if let (Some(ours), Some(theirs)) = (ours.as_list(), theirs.as_array()) {
+        prop_assert_eq!(ours.len(), theirs.len());
+        for (index, value) in theirs.iter().enumerate() {
+            same(ours.get(index).expect("an element"), value)?;
+        }
+    } else {
+        prop_assert_eq!(ours.as_str(), theirs.as_str());
+        prop_assert_eq!(ours.to_json(), theirs.to_string());
+    }
+    Ok(())
 }
 
 fn keys(keys: &[&Key]) -> KeySet {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use countersign_jose::{KeySet, Value};
+use countersign_jose::{Document, KeySet, Value};
 
 use super::words::escaped;
 use crate::compiled::{KeyLocation, KeySource, RemoteKeys};
@@ -40,14 +40,16 @@ const DIGITS_OF_SECRET: usize = 4;
 
 /// Each usable key by its kid, and a digest.
 fn inline(text: &str, set: &KeySet) -> Arc<str> {
-    let Ok(document) = Value::parse(text.as_bytes()) else {
+    let Ok(document) = Document::parse(text.as_bytes()) else {
         let body: String = text.split_ascii_whitespace().collect();
         return short(&body, DIGITS).into();
     };
-    let entries = document.get("keys").and_then(Value::as_list);
-    let entries = entries.unwrap_or(std::slice::from_ref(&document));
+    let root = document.root();
+    let several = root.get("keys").and_then(Value::as_list);
+    let single = several.is_none().then_some(root);
+    let entries = several.into_iter().flatten().chain(single);
     let skipped = |index| set.skipped().iter().any(|it| it.index == index);
-    let usable = entries.iter().enumerate();
+    let usable = entries.enumerate();
     let usable = usable.filter(|(index, _)| !skipped(*index));
     let mut names: Vec<String> = usable.map(|(_, entry)| key(entry)).collect();
     names.sort_unstable();
@@ -55,7 +57,7 @@ fn inline(text: &str, set: &KeySet) -> Arc<str> {
 }
 
 /// The members that make a key (RFC 7638 section 3.2), and the algorithm that it is bound to.
-fn key(entry: &Value) -> String {
+fn key(entry: Value<'_>) -> String {
     const MEMBERS: [&str; 8] = ["alg", "crv", "e", "k", "kty", "n", "x", "y"];
     let member = |name: &str| entry.get(name).and_then(Value::as_str);
     let material = MEMBERS.map(|name| member(name).unwrap_or_default());

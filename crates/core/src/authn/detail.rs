@@ -20,7 +20,7 @@ pub(super) fn detail(token: &str, reason: &Reason) -> String {
             Some(issuer) => format!("the token's issuer is `{}`", cut(issuer)),
             None => "the token names no issuer".to_owned(),
         },
-        TokenError::AudienceRefused => match claims.audiences() {
+        TokenError::AudienceRefused => match claims.audiences().collect::<Vec<_>>().as_slice() {
             [] => "the token names no audience".to_owned(),
             some => format!("the token is for `{}`", cut(&some.join("`, `"))),
         },

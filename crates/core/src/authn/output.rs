@@ -120,11 +120,11 @@ fn claim_header(claims: &Claims, path: &[Box<str>]) -> Result<Option<HeaderValue
 /// # Errors
 /// A text with control characters: leaving the header out would turn a named
 /// caller into a nameless one, so the request is refused.
-pub fn claim_header_value(value: &Value) -> Result<Option<HeaderValue>, Reason> {
+pub fn claim_header_value(value: Value<'_>) -> Result<Option<HeaderValue>, Reason> {
     let text = match value {
         Value::Null => return Ok(None),
         Value::Bool(it) => {
-            return Ok(Some(HeaderValue::from_static(if *it {
+            return Ok(Some(HeaderValue::from_static(if it {
                 "true"
             } else {
                 "false"

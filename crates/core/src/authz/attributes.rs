@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use countersign_jose::Value;
+use countersign_jose::Object;
 use http::HeaderName;
 use http::header::{CONNECTION, UPGRADE};
 use smallvec::SmallVec;
@@ -197,17 +197,16 @@ impl<'a> Attributes<'a> {
 
     /// How many claims there are at the top.
     pub(super) fn claim_count(&self) -> usize {
-        self.claims().len()
+        self.claims().map_or(0, Object::len)
     }
 
     /// Gives the name of every claim at the top to `f` until it says `true`.
     pub(super) fn any_claim_name(&self, f: &mut dyn FnMut(&str) -> bool) -> bool {
-        self.claims().iter().any(|(name, _)| f(name))
+        self.claims().is_some_and(|it| it.names().any(f))
     }
 
-    fn claims(&self) -> &'a [(Box<str>, Value)] {
-        let root = self.caller().and_then(|it| it.claims.root().as_object());
-        root.unwrap_or_default()
+    fn claims(&self) -> Option<Object<'a>> {
+        self.caller().and_then(|it| it.claims.root().as_object())
     }
 
     fn any_of_connection(&self, attribute: &Attribute, f: &mut impl FnMut(&[u8]) -> bool) -> bool {

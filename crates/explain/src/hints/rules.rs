@@ -65,7 +65,7 @@ fn middle_star(failure: &Failure<'_>) -> Option<Hint> {
 }
 
 /// The claim that a list is about, in an accepted token.
-fn claim<'a>(scene: &Scene<'a>, path: &[Box<str>]) -> Option<&'a Value> {
+fn claim<'a>(scene: &Scene<'a>, path: &[Box<str>]) -> Option<Value<'a>> {
     events::accepted(scene.answer)
         .into_iter()
         .find_map(|claims| claims.path(path))

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::rc::Rc;
 
+use countersign_jose as jose;
+
 use super::Value;
 use super::literal::Literal;
 
@@ -12,13 +14,13 @@ pub struct List<'a>(Elements<'a>);
 
 #[derive(Clone)]
 enum Elements<'a> {
-    Json(&'a [countersign_jose::Value]),
+    Json(jose::List<'a>),
     Literals(&'a [Literal]),
     Shared(Rc<[Value<'a>]>),
 }
 
 impl<'a> List<'a> {
-    pub(crate) const fn json(elements: &'a [countersign_jose::Value]) -> Self {
+    pub(crate) const fn json(elements: jose::List<'a>) -> Self {
         Self(Elements::Json(elements))
     }
 
@@ -49,9 +51,23 @@ impl<'a> List<'a> {
         }
     }
 
+    /// How many elements a read of one may have to pass by.
+    pub(crate) fn breadth(&self) -> usize {
+        match &self.0 {
+            Elements::Json(elements) if !elements.is_flat() => elements.len(),
+            _ => 0,
+        }
+    }
+
     /// All elements in order.
     pub fn iter(&self) -> impl Iterator<Item = Value<'a>> {
-        (0..self.len()).filter_map(|index| self.at(index))
+        // Elements of claims are found from one another, all others by their place.
+        let (json, placed) = match &self.0 {
+            Elements::Json(elements) => (Some(elements.iter()), 0),
+            _ => (None, self.len()),
+        };
+        let json = json.into_iter().flatten().map(Value::from);
+        json.chain((0..placed).filter_map(|index| self.at(index)))
     }
 }
 

@@ -26,14 +26,14 @@ pub struct Map<'a>(Entries<'a>);
 
 #[derive(Clone)]
 enum Entries<'a> {
-    Json(&'a [(Box<str>, jose::Value)]),
+    Json(jose::Object<'a>),
     Members(&'a (dyn Members + 'a)),
     /// Sorted by key, keys unique.
     Sorted(Rc<[(Key<'a>, Value<'a>)]>),
 }
 
 impl<'a> Map<'a> {
-    pub(crate) const fn json(members: &'a [(Box<str>, jose::Value)]) -> Self {
+    pub(crate) const fn json(members: jose::Object<'a>) -> Self {
         Self(Entries::Json(members))
     }
 
@@ -77,10 +77,7 @@ impl<'a> Map<'a> {
     /// The value under a name.
     pub fn field(&self, name: &str) -> Option<Value<'a>> {
         match &self.0 {
-            Entries::Json(members) => {
-                let found = members.iter().find(|(key, _)| &**key == name);
-                found.map(|(_, value)| value.into())
-            }
+            Entries::Json(members) => members.get(name).map(Value::from),
             Entries::Members(members) => members.member(name),
             Entries::Sorted(_) => self.at(&Key::String(name.into())),
         }
@@ -106,10 +103,7 @@ impl<'a> Map<'a> {
     /// All keys; `None` when they cannot be listed.
     pub(crate) fn keys(&self) -> Option<List<'a>> {
         match &self.0 {
-            Entries::Json(members) => {
-                let keys = members.iter().map(|(key, _)| Value::from(&**key));
-                Some(keys.collect())
-            }
+            Entries::Json(members) => Some(members.names().map(Value::from).collect()),
             Entries::Members(members) => {
                 Some(members.names()?.into_iter().map(Value::from).collect())
             }

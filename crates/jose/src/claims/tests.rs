@@ -14,13 +14,13 @@ fn registered_claims_are_read() {
         (claims.issuer(), claims.subject(), claims.jwt_id()),
         (Some("i"), Some(""), Some("j"))
     );
-    assert_eq!(claims.audiences(), ["a".into(), "b".into()]);
+    assert!(claims.audiences().eq(["a", "b"]));
     assert_eq!(
         (claims.expires(), claims.not_before(), claims.issued_at()),
         (Some(3), Some(2), Some(1))
     );
     assert_eq!(claims.path(&["x", "y"]).map(Value::kind), Some("list"));
-    assert_eq!(claims.get("x.y"), Some(&Value::Null));
+    assert_eq!(claims.get("x.y"), Some(Value::Null));
     assert_eq!(claims.get("y"), None);
     assert!(claims.to_json().starts_with(r#"{"iss":"i","sub":"""#));
 }
@@ -36,7 +36,7 @@ fn absent_claims_are_absent() {
         (claims.expires(), claims.not_before(), claims.issued_at()),
         (None, None, None)
     );
-    assert!(claims.audiences().is_empty());
+    assert_eq!(claims.audiences().count(), 0);
 }
 
 #[test]
@@ -81,7 +81,6 @@ fn audiences_come_as_string_or_list() {
         parse(json)
             .unwrap()
             .audiences()
-            .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
     };
