@@ -90,6 +90,7 @@ impl Alarm {
             // Readiness may be left over from the time before.
             let read = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut count)?));
             if let Ok(read) = read {
+                ready.clear_ready();
                 return read.map(drop);
             }
         }

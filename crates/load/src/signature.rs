@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Fault> {
     }
     print(&Report {
         algorithm: algorithm.name(),
-        cpu_us: median(&mut costs),
+        cpu_us: (median(&mut costs) * 1000.0).round() / 1000.0,
     })
 }
 
