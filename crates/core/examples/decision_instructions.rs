@@ -1,6 +1,7 @@
 //! Does one kind of work many times, to be counted by `scripts/check-instructions`:
 //! `decision_instructions SCENARIO TIMES`, where `rewrite-…` is the whole way of a request's head. What is counted
-//! stands in functions whose names begin with `measured`.
+//! stands in functions whose names begin with `measured`. For `scripts/policy-curve`,
+//! `decision_instructions compile SHAPE NUMBER` tells how long it takes to compile so many policies.
 
 #![expect(clippy::print_stdout, reason = "it says what it did")]
 
@@ -10,39 +11,49 @@ mod world;
 use std::hint::black_box;
 use std::time::Instant;
 
+use countersign_core::authz::PolicySet;
 use http::request::Parts;
 
-use world::{Scenario, TURNS};
+use world::{Scenario, TURNS, policies as policies_of};
 
 fn main() -> Result<(), String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, times] = &arguments[..] else {
-        return Err("decision_instructions SCENARIO TIMES".to_owned());
-    };
-    let times = times
-        .parse::<usize>()
-        .map_err(|_| format!("`{times}` is no number"))?;
-    let start = Instant::now();
-    let (right, compiled) = match name.strip_prefix("rewrite-") {
+    match &arguments[..] {
+        [scenario, times] => run(scenario, number(times)?),
+        [compile, shape, policies] if compile == "compile" => {
+            let policies = policies_of(shape, number(policies)?)?;
+            let start = Instant::now();
+            black_box(PolicySet::new(policies));
+            println!("{} ms", start.elapsed().as_millis());
+            Ok(())
+        }
+        _ => Err("decision_instructions SCENARIO TIMES | compile SHAPE NUMBER".to_owned()),
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn run(name: &str, times: usize) -> Result<(), String> {
+    let right = match name.strip_prefix("rewrite-") {
         Some(name) => {
             let scenario = Scenario::named(name)?;
-            let compiled = start.elapsed();
             let heads = |times| (0..times).filter_map(|turn| scenario.head(turn)).collect();
             warm_rewrites(&scenario, heads(TURNS));
-            (measured_rewrites(&scenario, heads(times)), compiled)
+            measured_rewrites(&scenario, heads(times))
         }
         None => {
             let scenario = Scenario::named(name)?;
-            let compiled = start.elapsed();
             warm_decisions(&scenario);
-            (measured_decisions(&scenario, times), compiled)
+            measured_decisions(&scenario, times)
         }
     };
-    if right != times {
-        return Err(format!("{right} of {times} ended as they should"));
+    if right == times {
+        Ok(())
+    } else {
+        Err(format!("{right} of {times} ended as they should"))
     }
-    println!("built in {} us, {times} times", compiled.as_micros());
-    Ok(())
 }
 
 #[inline(never)]

@@ -5,6 +5,7 @@
     reason = "what goes wrong here ends the benchmark"
 )]
 
+mod compile;
 mod decision;
 mod lookup;
 mod rewrite;
@@ -16,6 +17,7 @@ criterion_group!(
     benches,
     decision::benchmark,
     lookup::benchmark,
-    rewrite::benchmark
+    rewrite::benchmark,
+    compile::benchmark
 );
 criterion_main!(benches);

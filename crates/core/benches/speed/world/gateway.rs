@@ -28,7 +28,7 @@ use super::requests::ISSUER;
 pub(super) const SOCKET: SocketId = SocketId(0);
 
 /// The connection that all requests come in on.
-pub(crate) const CONNECTION: Connection<'static> = Connection {
+pub(super) const CONNECTION: Connection<'static> = Connection {
     peer: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000),
     local: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 80),
     sni: None,
@@ -53,18 +53,18 @@ pub(super) struct Token {
 }
 
 impl Gateway {
-    pub(super) fn snapshot(&self) -> Result<Snapshot, String> {
+    pub(super) fn snapshot(self) -> Result<Snapshot, String> {
         let requirement = self.token.as_ref().map(Token::requirement);
         let requirement = requirement.transpose()?;
         let rbac = self.expression.map(rbac).transpose()?;
-        let mut entries = self.routes.clone();
+        let mut entries = self.routes;
         if entries.is_empty() {
             entries.push(entry(HostPattern::Any, Match::default(), 0));
         }
         for entry in &mut entries {
             entry.rbac = rbac.as_ref().map(|_| RbacId(0));
         }
-        let rules = (0..entries.len()).map(rule);
+        let rules = (0..entries.len()).map(rule).collect();
         let identity = requirement.iter().flat_map(Requirement::output_headers);
         let listener = Listener {
             origin: origin("Gateway", "gateway"),
@@ -72,7 +72,7 @@ impl Gateway {
             host: HostPattern::Any,
             mode: Default::default(),
             identity: IdentityHeaders::new(identity),
-            routes: RouteTable::new(entries.clone()),
+            routes: RouteTable::new(entries),
             istio: None,
             jwt: None,
             policies: (!self.policies.policies().is_empty()).then_some(PolicySetId(0)),
@@ -91,10 +91,10 @@ impl Gateway {
             }]
             .into(),
             listeners: [Listener { istio, ..listener }].into(),
-            rules: rules.collect(),
+            rules,
             providers: [provider()].into(),
             requirements: requirement.into_iter().collect(),
-            policies: [self.policies.clone()].into(),
+            policies: [self.policies].into(),
             rbacs: rbac.into_iter().collect(),
             ..Snapshot::default()
         })

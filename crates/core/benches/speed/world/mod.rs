@@ -13,9 +13,9 @@ use countersign_core::{
 };
 use http::request::Parts;
 
-pub(crate) use gateway::{CONNECTION, routes};
-use gateway::{Gateway, SOCKET, Token};
-use policies::policies;
+pub(crate) use gateway::routes;
+use gateway::{CONNECTION, Gateway, SOCKET, Token};
+pub(crate) use policies::policies;
 use requests::{Callers, Shape, heads};
 
 /// Requests that take turns.
@@ -84,10 +84,10 @@ impl Scenario {
             }
             _ => return Err(format!("`{name}` is no scenario")),
         }
-        Scenario::new(&gateway, &shape, admits)
+        Scenario::new(gateway, &shape, admits)
     }
 
-    fn new(gateway: &Gateway, shape: &Shape<'_>, admits: bool) -> Result<Scenario, String> {
+    fn new(gateway: Gateway, shape: &Shape<'_>, admits: bool) -> Result<Scenario, String> {
         let snapshot = gateway.snapshot()?;
         let heads = heads(shape)?;
         let prepared = heads.iter().cloned().map(|mut parts| {

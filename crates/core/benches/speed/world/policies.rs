@@ -15,7 +15,7 @@ use super::requests::ISSUER;
 /// - `template`: ALLOW, ten templates that begin with `{*}`, for a tenant of its own;
 /// - `address`: DENY, ten networks of its own;
 /// - `negated`: DENY, nothing by which a rule could be found.
-pub(super) fn policies(shape: &str, number: usize) -> Result<Vec<Policy>, String> {
+pub(crate) fn policies(shape: &str, number: usize) -> Result<Vec<Policy>, String> {
     (0..number).map(|it| policy(shape, it)).collect()
 }
 
