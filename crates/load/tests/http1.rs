@@ -1,5 +1,10 @@
 //! `run` over HTTP/1.1, with and without TLS, against servers that behave and servers that do not.
 
+#![expect(
+    clippy::expect_used,
+    reason = "what goes wrong in a helper must fail the test"
+)]
+
 mod tool;
 
 use std::collections::HashMap;

@@ -1,5 +1,10 @@
 //! `run` over HTTP/2: by prior knowledge, over TLS, and against a server that leaves in good order.
 
+#![expect(
+    clippy::expect_used,
+    reason = "what goes wrong in a helper must fail the test"
+)]
+
 mod tool;
 
 use std::fs;
