@@ -58,24 +58,33 @@ async fn open(plan: Rc<Plan>, left: Rc<Cell<u32>>) -> Result<Vec<Held>, Fault> {
     let mut held = Vec::new();
     while let Some(rest) = left.get().checked_sub(1) {
         left.set(rest);
-        let mut link = plan.target.dial().await?;
-        held.push(match plan.protocol {
-            Protocol::Http1 => {
-                let answer = talk.exchange(&plan, 0, &mut link).await?;
-                if answer.close {
-                    return Err(Fault::failure("the server does not keep connections open"));
-                }
-                Held::Http1(link)
-            }
-            Protocol::Http2 => {
-                let channel = Channel::open(link).await?;
-                channel.exchange(&plan, 0).await?;
-                Held::Http2(channel)
-            }
-        });
+        let one = time::timeout(PATIENCE, hold(&plan, &mut talk)).await;
+        let late = |_| Fault::failure("an idle connection gets no answer");
+        held.push(one.map_err(late)??);
     }
     Ok(held)
 }
 
+/// Opens one and does its one request.
+async fn hold(plan: &Plan, talk: &mut Talk) -> Result<Held, Fault> {
+    let mut link = plan.target.dial().await?;
+    match plan.protocol {
+        Protocol::Http1 => {
+            let answer = talk.exchange(plan, 0, &mut link).await?;
+            if answer.close {
+                return Err(Fault::failure("the server does not keep connections open"));
+            }
+            Ok(Held::Http1(link))
+        }
+        Protocol::Http2 => {
+            let channel = Channel::open(link).await?;
+            channel.exchange(plan, 0).await?;
+            Ok(Held::Http2(channel))
+        }
+    }
+}
+
 /// How many are opened at a time.
 const OPENERS: u32 = 32;
+/// How long one may take.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -77,29 +77,61 @@ async fn drive(session: &Rc<Session>, links: Vec<Link>) -> Result<(), Fault> {
 
 /// Returns when requests are out and answers have stopped coming.
 async fn watch(session: &Session) -> Fault {
-    let mut before = 0;
-    let mut silent = Duration::ZERO;
+    let mut silence = Silence::default();
     loop {
         time::sleep(LOOK).await;
         let answers = session.tally.borrow().answers();
-        let waiting = session.sent.get() > answers;
-        silent = if waiting && answers == before {
-            silent + LOOK
+        if let Some(fault) = silence.look(session.sent.get(), answers) {
+            return fault;
+        }
+    }
+}
+
+/// How long nothing has come although something should.
+#[derive(Default)]
+struct Silence {
+    answers: u64,
+    lasts: Duration,
+}
+
+impl Silence {
+    /// Another [`LOOK`] has passed, and so many requests and answers have in all.
+    fn look(&mut self, sent: u64, answers: u64) -> Option<Fault> {
+        let open = sent.saturating_sub(answers);
+        let silent = open > 0 && answers == self.answers;
+        self.lasts = if silent {
+            self.lasts + LOOK
         } else {
             Duration::ZERO
         };
-        before = answers;
-        if silent >= PATIENCE {
-            let open = session.sent.get() - answers;
-            let message = format!(
-                "no answer for {} s, {open} requests are open",
-                silent.as_secs()
-            );
-            return Fault::failure(message);
-        }
+        self.answers = answers;
+        (self.lasts >= PATIENCE).then(|| {
+            let seconds = PATIENCE.as_secs();
+            Fault::failure(format!(
+                "no answer for {seconds} s, {open} requests are open"
+            ))
+        })
     }
 }
 
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_open_requests_without_any_answer_make_silence() {
+        let mut silence = Silence::default();
+        // Nothing to wait for, as between the requests of a slow pace.
+        assert!((0..100).all(|_| silence.look(7, 7).is_none()));
+        // Slow, but they come.
+        assert!((8..100).all(|at| silence.look(at + 1, at).is_none()));
+        assert!((0..29).all(|_| silence.look(101, 99).is_none()));
+        let told = silence.look(101, 99).map(|fault| fault.to_string());
+        let expected = "no answer for 30 s, 2 requests are open";
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+}

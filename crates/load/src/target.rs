@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use http::Uri;
@@ -13,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
+use tokio::time;
 use tokio_rustls::TlsConnector;
 
 use crate::fault::Fault;
@@ -90,6 +92,13 @@ impl Target {
     /// # Errors
     /// When the server cannot be reached, is not trusted or does not speak the protocol.
     pub(crate) async fn dial(&self) -> Result<Link, Fault> {
+        let late = |_| Fault::failure(format!("no connection to {} in time", self.address));
+        time::timeout(PATIENCE, self.connect())
+            .await
+            .map_err(late)?
+    }
+
+    async fn connect(&self) -> Result<Link, Fault> {
         let failed = |error| Fault::failure(format!("no connection to {}: {error}", self.address));
         let socket = TcpStream::connect(self.address).await.map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
@@ -149,6 +158,8 @@ fn no_url(url: &Uri) -> Fault {
     Fault::usage(format!("`{url}` is no URL to send requests to"), help)
 }
 
+/// How long a connection may take, TLS included.
+const PATIENCE: Duration = Duration::from_secs(30);
 const ROOT: PathAndQuery = PathAndQuery::from_static("/");
 
 #[cfg(test)]
