@@ -3,7 +3,7 @@
 use crate::alg::Alg;
 use crate::b64;
 use crate::error::TokenError;
-use crate::value::{self, Document, JsonProblem, Value};
+use crate::value::{self, JsonProblem, Value};
 
 /// A token's header, not verified. Members that point to keys (`jku`, `jwk`, `x5u`, `x5c`) are
 /// never read: keys come from the configured provider alone.
@@ -29,7 +29,7 @@ impl Header {
             // A scheme in front of the token (`Bearer eyJ…` where no scheme is expected) decodes,
             // white space aside, to something that is no header in any spelling.
             let lax = b64::decode_lax(segment);
-            let readable = lax.is_some_and(|json| Document::parse(&json).is_ok());
+            let readable = lax.is_some_and(|json| value::glance(&json, |_| ()).is_ok());
             if error == TokenError::NotCanonical && !readable {
                 TokenError::HeaderJson
             } else {

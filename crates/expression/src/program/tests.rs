@@ -65,6 +65,20 @@ fn lists_and_maps_of_claims_are_those_of_cel() {
 }
 
 #[test]
+fn finding_an_element_behind_others_with_a_size_of_their_own_is_paid_for() {
+    let program = Program::compile("jwt.list.all(e, jwt.list[1999] == e)", &environment());
+    let program = program.unwrap();
+    let test = |element: &str| {
+        let list = vec![element; 2000].join(",");
+        let outcome = program.test(&attributes(&format!(r#"{{"list":[{list}]}}"#)));
+        outcome.map_err(|failure| failure.problem)
+    };
+    assert_eq!(test("0"), Ok(true));
+    assert_eq!(test("[]"), Ok(true));
+    assert_eq!(test("[0]"), Err(Problem::Cost));
+}
+
+#[test]
 fn attributes_are_looked_up_and_listed_where_they_can_be() {
     holds("request.method == 'GET' && request['path'].startsWith('/api')");
     holds("request.headers['X-Env'] == 'dev' && request.headers.accept.contains('html')");

@@ -210,7 +210,6 @@ fn elements_are_found_by_their_place() {
     for json in ["[]", "[1,2,3]", "[[],[1,[2]],3,{\"a\":[4]},5]"] {
         let document = Document::parse(json.as_bytes()).unwrap();
         let list = document.root().as_list().unwrap();
-        assert_eq!(list.is_empty(), list.len() == 0);
         assert_eq!(list.iter().count(), list.len());
         for (index, element) in list.iter().enumerate() {
             assert_eq!(list.get(index), Some(element), "{json}[{index}]");

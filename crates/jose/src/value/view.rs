@@ -130,7 +130,7 @@ impl<'a> List<'a> {
         self.iter().nth(index)
     }
 
-    /// Whether no element has elements or members of its own.
+    /// Whether no element has anything in it.
     pub const fn is_flat(self) -> bool {
         self.run.nodes.len() == self.len
     }
