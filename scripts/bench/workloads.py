@@ -97,6 +97,7 @@ PACED = replace(HOT, name="paced", says="`jwt-hot` at 4,000 requests a second", 
 
 ALL = [
     Workload("plain", "no token", candidates=PLAIN, requests=25_000, group="tokens"),
+    Workload("plain-token", "a token that nobody reads, passed on", candidates=PLAIN, tokens=HOT_TOKEN, group="tokens"),
     HOT,
     # Envoy has a cache for each thread, and each must have seen every token.
     replace(HOT, name="jwt-rotating", says="RS256, 10,000 tokens in rotation", tokens="RS256-rotating.txt", warm_up=30_000),
