@@ -4,6 +4,7 @@
 //! [`Copy`] and borrow from it.
 
 mod document;
+mod error;
 mod node;
 mod number;
 mod read;
@@ -11,8 +12,8 @@ mod view;
 
 pub use document::Document;
 pub(crate) use document::glance;
+pub use error::{JsonError, JsonProblem, MAX_JSON_DEPTH};
 pub use number::Number;
-pub use read::{JsonError, JsonProblem, MAX_JSON_DEPTH};
 pub use view::{Elements, List, Members, Object, Value};
 
 #[cfg(test)]

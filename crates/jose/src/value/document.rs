@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::error::JsonError;
 use super::node::{Node, Nodes};
-use super::read::{self, JsonError};
+use super::read;
 use super::view::Value;
 
 /// One JSON value with all that is in it.

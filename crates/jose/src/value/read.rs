@@ -5,43 +5,15 @@ use std::str::Utf8Error;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::error::{JsonError, JsonProblem, MAX_JSON_DEPTH};
 use super::node::{Node, Nodes};
 use super::number::{Number, Repr};
-
-/// How many lists and objects may be nested in one another. Envoy stops at about a hundred too.
-pub const MAX_JSON_DEPTH: usize = 100;
 
 /// Bytes of the longest text: nodes count in 32 bits, through a text and its [`Tail`].
 const MAX_JSON_BYTES: usize = 1 << 30;
 
 /// Texts that are escaped in the JSON, one after the other as they are without.
 pub(super) type Tail = String;
-
-/// Why a text is not acceptable JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct JsonError {
-    problem: JsonProblem,
-    message: String,
-}
-
-impl JsonError {
-    /// What kind of problem it is.
-    pub const fn problem(&self) -> JsonProblem {
-        self.problem
-    }
-}
-
-/// The kinds of [`JsonError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonProblem {
-    /// Not JSON, or more than one value.
-    Syntax,
-    /// One object has two members of one name: readers would disagree on which one counts.
-    DuplicateMember,
-    /// Nested deeper than [`MAX_JSON_DEPTH`].
-    TooDeep,
-}
 
 /// Reads one value. Texts of `nodes` are parts of `json` with the result after it.
 pub(super) fn read(json: &str, nodes: &mut Nodes) -> Result<Tail, JsonError> {
