@@ -87,9 +87,9 @@ impl RouteTable {
     /// expression over a repeated header or an escaped query parameter.
     pub fn find(&self, request: &RouteQuery<'_>) -> Option<Hit> {
         let wildcard = || {
-            suffixes(request.host)
-                .take_while(|_| !self.wildcards.is_empty())
-                .find_map(|suffix| self.wildcards.get(suffix))
+            // Mostly there are none, and a host need not be searched for dots.
+            let mut suffixes = (!self.wildcards.is_empty()).then(|| suffixes(request.host))?;
+            suffixes.find_map(|suffix| self.wildcards.get(suffix))
         };
         let paths = self.exact.get(request.host).or_else(wildcard);
         let entry = paths.unwrap_or(&self.any).find(&self.entries, request)?;
