@@ -31,6 +31,8 @@ struct Http<'a> {
     caller: Option<Caller<'a>>,
     /// Authority in lower case.
     authority: Lower<'a>,
+    /// It is a name without port and trailing dot: there is no other way to write it.
+    is_plain: bool,
 }
 
 /// A text of the client's choice, by its kind.
@@ -97,6 +99,8 @@ impl<'a> Attributes<'a> {
         edits: &'a Edits,
         caller: Option<Caller<'a>>,
     ) -> Attributes<'a> {
+        // The host was made canonical once for all rules, and mostly there was nothing to do.
+        let is_canonical = request.authority == request.host;
         Attributes {
             connection: &request.connection,
             http: Some(Http {
@@ -107,7 +111,12 @@ impl<'a> Attributes<'a> {
                     edits,
                 },
                 caller,
-                authority: lower(request.authority),
+                authority: if is_canonical {
+                    Lower::Sent(request.authority)
+                } else {
+                    lower(request.authority)
+                },
+                is_plain: is_canonical && !request.authority.starts_with('['),
             }),
         }
     }
@@ -235,6 +244,9 @@ impl<'a> Http<'a> {
 
     fn host_forms(&self, f: &mut impl FnMut(&[u8]) -> bool) -> bool {
         let whole = self.authority.bytes();
+        if self.is_plain {
+            return f(whole);
+        }
         let bare = host::without_port(self.request.authority).len();
         let bare = whole.get(..bare).unwrap_or(whole);
         let dotless = bare.strip_suffix(b".").unwrap_or(bare);
