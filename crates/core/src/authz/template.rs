@@ -104,10 +104,7 @@ impl PathTemplate {
         };
         let mut segments = self.segments.iter().peekable();
         while let Some(segment) = segments.next() {
-            let (text, tail) = match rest.split_once('/') {
-                Some((text, tail)) => (text, Some(tail)),
-                None => (rest, None),
-            };
+            let (text, tail) = segment_of(rest);
             let fits = match segment {
                 Segment::Literal(wanted) => **wanted == *text,
                 Segment::One => !text.is_empty() && self.takes(text),
@@ -137,6 +134,16 @@ impl PathTemplate {
     }
 }
 
+/// The first segment, and what stands behind its slash. Segments are short:
+/// to look at each byte is less than to set out on a search.
+fn segment_of(path: &str) -> (&str, Option<&str>) {
+    let slash = path.bytes().position(|it| it == b'/');
+    match slash.and_then(|at| path.split_at_checked(at)) {
+        Some((text, tail)) => (text, tail.get(1..)),
+        None => (path, None),
+    }
+}
+
 fn literal(text: &str) -> Result<&str, BadTemplate> {
     if PathTemplate::is_one(text) {
         return Err(BadTemplate::Mixed);
@@ -150,8 +157,11 @@ fn literal(text: &str) -> Result<&str, BadTemplate> {
     bad.map_or(Ok(text), Err)
 }
 
+/// `pchar` without the star (RFC 3986 section 3.3).
 fn is_usual(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || PUNCTUATION.contains(&octet)
+    let punctuation =
+        matches!(octet, b'!' | b'$'..=b')' | b'+'..=b'.' | b':' | b';' | b'=' | b'@' | b'_' | b'~');
+    octet.is_ascii_alphanumeric() || punctuation
 }
 
 /// As it was written.
@@ -163,9 +173,6 @@ impl fmt::Display for PathTemplate {
 
 const ONE: &str = "{*}";
 const REST: &str = "{**}";
-
-/// `pchar` beside letters and digits, and without the star (RFC 3986 section 3.3).
-const PUNCTUATION: &[u8] = b"-._~%!$&'()+,;:@=";
 
 #[cfg(test)]
 mod tests {
