@@ -107,8 +107,11 @@ fn meant(method: &Method) -> Option<&'static str> {
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
     ];
     let text = method.as_str();
+    if STANDARD.contains(&text) {
+        return None;
+    }
     let like = |it: &&str| text.eq_ignore_ascii_case(it);
-    STANDARD.into_iter().find(like).filter(|it| text != *it)
+    STANDARD.into_iter().find(like)
 }
 
 /// The one host that a request names. An absolute target's wins over `Host`
