@@ -110,6 +110,8 @@ pub struct ClaimHeader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     source: Source,
+    /// Its header, if it is one: none is ever sent under what is no name.
+    header: Option<HeaderName>,
     rules: Box<[u32]>,
 }
 
@@ -134,6 +136,7 @@ impl Requirement {
         // Envoy's order: headers by name and prefix, then parameters, then cookies.
         places.sort();
         let places = places.into_iter().map(|(source, rules)| Place {
+            header: header(&source),
             source,
             rules: rules.into(),
         });
@@ -170,5 +173,12 @@ impl Requirement {
                 .iter()
                 .chain(rule.claim_headers.iter().map(|it| &it.header))
         })
+    }
+}
+
+fn header(source: &Source) -> Option<HeaderName> {
+    match source {
+        Source::Header { name, .. } => HeaderName::try_from(&**name).ok(),
+        Source::Query(_) | Source::Cookie(_) => None,
     }
 }

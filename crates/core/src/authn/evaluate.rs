@@ -37,7 +37,8 @@ pub struct Accepted {
     /// What it says.
     pub claims: Verified<Claims>,
     /// The token's digest when it was verified just now, for the edge to remember.
-    pub fresh: Option<TokenDigest>,
+    /// Boxed: most tokens are known, and this is moved with each of them.
+    pub fresh: Option<Box<TokenDigest>>,
 }
 
 impl fmt::Debug for Accepted {
@@ -54,7 +55,7 @@ impl fmt::Debug for Accepted {
 /// How far the tokens of a request have been looked at.
 #[derive(Default)]
 pub struct Evaluation<'r> {
-    found: Option<SmallVec<[Found<'r>; 2]>>,
+    found: Option<SmallVec<[Found<'r>; 1]>>,
     /// Tokens still to try; the last one found is tried first, as in Envoy.
     left: usize,
     /// Rule to try next, counted among the readers of the token's place.
@@ -62,15 +63,15 @@ pub struct Evaluation<'r> {
     error: Option<(Reason, Arc<Origin>)>,
     /// The first error for this token says more than "unknown issuer".
     first_is_telling: bool,
-    accepted: SmallVec<[Accepted; 2]>,
-    asked: SmallVec<[Need; 2]>,
+    accepted: SmallVec<[Accepted; 1]>,
+    asked: SmallVec<[Need; 1]>,
 }
 
 /// Where an evaluation stands.
 #[derive(Debug)]
 pub enum Step {
     /// All tokens passed, or none was needed.
-    Pass(SmallVec<[Accepted; 2]>),
+    Pass(SmallVec<[Accepted; 1]>),
     /// Refused, the rule that caused it, and what the token says of itself.
     Refuse(Reason, Arc<Origin>, String),
     /// A fact is missing.
@@ -155,7 +156,7 @@ impl<'r> Evaluation<'r> {
         requirement: &Requirement,
         req: &Request<'r>,
         rec: &mut R,
-    ) -> SmallVec<[Found<'r>; 2]> {
+    ) -> SmallVec<[Found<'r>; 1]> {
         let found = find(requirement, req);
         self.left = found.len();
         self.reader = 0;
@@ -255,10 +256,11 @@ impl<'r> Evaluation<'r> {
         let Some(token) = &found.token else {
             return Tried::Rejected(Reason::Token(TokenError::Format));
         };
-        let (text, keys) = (token.text(), context.facts.keys(rule.provider));
+        let keys = context.facts.keys(rule.provider);
         let accept = |claims, generation, fresh| {
             let wanted = rule.payload_header.as_ref();
-            let payload = wanted.and_then(|_| text.split('.').nth(1)).map(Into::into);
+            let payload = wanted.and_then(|_| token.text().split('.').nth(1));
+            let payload = payload.map(Into::into);
             let (place, provider) = (found.place, rule.provider);
             Tried::Accepted(Accepted {
                 rule: index,
@@ -278,8 +280,8 @@ impl<'r> Evaluation<'r> {
                 Err(error) => Tried::Rejected(Reason::Token(error)),
             };
         }
-        match self.verify(text, provider, rule.provider, keys, context) {
-            Ok((claims, generation)) => accept(claims, generation, Some(*token.digest())),
+        match self.verify(token.text(), provider, rule.provider, keys, context) {
+            Ok((claims, generation)) => accept(claims, generation, Some(Box::new(*token.digest()))),
             Err(Stop::Reason(reason)) => Tried::Rejected(reason),
             Err(Stop::Need(need)) => Tried::Need(need),
         }

@@ -25,7 +25,7 @@ pub(super) struct Found<'r> {
 /// Every token of a request, in the order of the requirement's places. Each
 /// occurrence counts: a second header line, parameter or cookie of the same
 /// name is a token like the first (decision T3).
-pub(super) fn find<'r>(requirement: &Requirement, req: &Request<'r>) -> SmallVec<[Found<'r>; 2]> {
+pub(super) fn find<'r>(requirement: &Requirement, req: &Request<'r>) -> SmallVec<[Found<'r>; 1]> {
     let mut found = SmallVec::new();
     for (place, entry) in requirement.places.iter().enumerate() {
         let mut push = |text: Option<Cow<'r, str>>| {
@@ -33,7 +33,11 @@ pub(super) fn find<'r>(requirement: &Requirement, req: &Request<'r>) -> SmallVec
             found.push(Found { place, token });
         };
         match &entry.source {
-            Source::Header { name, prefix } => in_header(req, name, prefix, &mut push),
+            Source::Header { prefix, .. } => {
+                if let Some(name) = &entry.header {
+                    in_header(req, name, prefix, &mut push);
+                }
+            }
             Source::Query(name) => in_query(req.query, name, &mut push),
             Source::Cookie(name) => in_cookies(req, name, &mut push),
         }
@@ -43,11 +47,11 @@ pub(super) fn find<'r>(requirement: &Requirement, req: &Request<'r>) -> SmallVec
 
 fn in_header<'r>(
     req: &Request<'r>,
-    name: &str,
+    name: &HeaderName,
     prefix: &str,
     push: &mut dyn FnMut(Option<Cow<'r, str>>),
 ) {
-    let authorization = name == AUTHORIZATION.as_str();
+    let authorization = *name == AUTHORIZATION;
     let values = req.headers.get_all(name);
     // `Authorization` is no list: with two of them, what a policy and what an
     // upstream reads may differ, so none of them is a token that can pass.
@@ -88,7 +92,10 @@ fn after_prefix<'v>(value: &'v str, prefix: &str, authorization: bool) -> Option
 const BLANKS: [char; 2] = [' ', '\t'];
 
 fn in_query<'r>(query: Option<&'r str>, wanted: &str, push: &mut dyn FnMut(Option<Cow<'r, str>>)) {
-    for pair in query.unwrap_or_default().split('&') {
+    let Some(query) = query else {
+        return;
+    };
+    for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if is_parameter(name, wanted) && !pair.is_empty() {
             push(percent_decode_str(value).decode_utf8().ok());

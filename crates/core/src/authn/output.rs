@@ -17,12 +17,12 @@ use crate::source::Source;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Headers that carried a token.
-    pub remove_headers: SmallVec<[HeaderName; 2]>,
+    pub remove_headers: SmallVec<[HeaderName; 1]>,
     /// Query parameters that carried a token.
     pub remove_query: SmallVec<[Box<str>; 1]>,
     /// Headers that say who the caller is. The client's own were stripped
     /// before, so these are all there are.
-    pub identity: SmallVec<[(HeaderName, HeaderValue); 4]>,
+    pub identity: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Edits {
@@ -74,38 +74,44 @@ impl Edits {
     }
 
     fn take_away(&mut self, requirement: &Requirement, place: usize) {
-        match requirement.places.get(place).map(|it| &it.source) {
-            Some(Source::Header { name, .. }) => {
-                if let Ok(name) = HeaderName::try_from(&**name)
-                    && !self.remove_headers.contains(&name)
-                {
-                    self.remove_headers.push(name);
-                }
+        let Some(place) = requirement.places.get(place) else {
+            return;
+        };
+        match (&place.source, &place.header) {
+            (Source::Header { .. }, Some(name)) if !self.remove_headers.contains(name) => {
+                self.remove_headers.push(name.clone());
             }
-            Some(Source::Query(name)) if !self.remove_query.contains(name) => {
+            (Source::Query(name), _) if !self.remove_query.contains(name) => {
                 self.remove_query.push(name.clone());
             }
             // Cookies stay, as in Envoy; the upstream may need the others.
-            Some(Source::Query(_) | Source::Cookie(_)) | None => {}
+            (Source::Header { .. } | Source::Query(_) | Source::Cookie(_), _) => {}
         }
     }
 
     /// Says what a token says, unless an earlier token or requirement said the same: of one value must not become two,
     /// since routes and upstreams compare all that a header holds.
     fn put_claims(&mut self, rule: &TokenRule, accepted: &Accepted) -> Result<(), Reason> {
-        let mut told: SmallVec<[(HeaderName, HeaderValue); 4]> = SmallVec::new();
+        let earlier = self.identity.len();
+        let payload = usize::from(rule.payload_header.is_some());
+        self.identity.reserve(payload + rule.claim_headers.len());
         if let (Some(name), Some(payload)) = (&rule.payload_header, &accepted.payload) {
             let payload = HeaderValue::try_from(&**payload);
-            told.push((name.clone(), payload.map_err(|_| Reason::ClaimNotHeader)?));
+            self.tell(earlier, name, payload.map_err(|_| Reason::ClaimNotHeader)?);
         }
         for entry in &rule.claim_headers {
             if let Some(value) = claim_header(&accepted.claims, &entry.path)? {
-                told.push((entry.header.clone(), value));
+                self.tell(earlier, &entry.header, value);
             }
         }
-        told.retain(|it| !self.identity.contains(it));
-        self.identity.extend(told);
         Ok(())
+    }
+
+    fn tell(&mut self, earlier: usize, name: &HeaderName, value: HeaderValue) {
+        let mut said = self.identity.iter().take(earlier);
+        if !said.any(|it| it.0 == *name && it.1 == value) {
+            self.identity.push((name.clone(), value));
+        }
     }
 }
 
@@ -121,24 +127,25 @@ fn claim_header(claims: &Claims, path: &[Box<str>]) -> Result<Option<HeaderValue
 /// A text with control characters: leaving the header out would turn a named
 /// caller into a nameless one, so the request is refused.
 pub fn claim_header_value(value: Value<'_>) -> Result<Option<HeaderValue>, Reason> {
-    let text = match value {
-        Value::Null => return Ok(None),
-        Value::Bool(it) => {
-            return Ok(Some(HeaderValue::from_static(if it {
-                "true"
-            } else {
-                "false"
-            })));
-        }
+    match value {
+        Value::Null => Ok(None),
+        Value::Bool(true) => Ok(Some(HeaderValue::from_static("true"))),
+        Value::Bool(false) => Ok(Some(HeaderValue::from_static("false"))),
         Value::String(text) => match text.trim_matches([' ', '\t']) {
             // White space around a value is no part of it on the wire.
-            "" => return Ok(None),
-            text => return header_value(text.as_bytes()).map(Some),
+            "" => Ok(None),
+            text => header_value(text.as_bytes()).map(Some),
         },
-        Value::Number(number) => number.to_string(),
-        Value::List(_) | Value::Object(_) => STANDARD.encode(value.to_json()),
-    };
-    header_value(text.as_bytes()).map(Some)
+        Value::Number(number) => match number.as_u64() {
+            Some(number) => Ok(Some(number.into())),
+            None => header_value(number.to_string().as_bytes()).map(Some),
+        },
+        Value::List(_) | Value::Object(_) => {
+            let text = STANDARD.encode(value.to_json());
+            let value = HeaderValue::try_from(text);
+            value.map(Some).map_err(|_| Reason::ClaimNotHeader)
+        }
+    }
 }
 
 fn header_value(bytes: &[u8]) -> Result<HeaderValue, Reason> {

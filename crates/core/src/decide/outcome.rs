@@ -16,10 +16,6 @@ use crate::route::RouteRule;
 
 /// What becomes of a request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made once per request and moved once; a box would be an allocation for each"
-)]
 pub enum Outcome<'s> {
     /// Every policy passed.
     Allow(Grant<'s>),
@@ -39,7 +35,7 @@ pub struct Grant<'s> {
     /// Changes that the tokens make to the request.
     pub edits: Edits,
     /// Tokens that were accepted, the caller's first.
-    pub accepted: SmallVec<[Accepted; 2]>,
+    pub accepted: SmallVec<[Accepted; 1]>,
     /// Requirements that were looked at, for taking credentials off mirrors.
     pub requirements: SmallVec<[RequirementId; 2]>,
     /// When a stream opened under this grant must end (decision P12).
@@ -114,19 +110,23 @@ impl fmt::Display for Denial {
 /// path and query cut at 256 bytes.
 fn challenge(kind: Challenge, req: &Request<'_>) -> Box<str> {
     const LONGEST: usize = 256;
-    let mut target = req.path.to_owned();
-    if let Some(query) = req.query {
-        target.push('?');
-        target.push_str(query);
-    }
-    target.truncate(target.floor_char_boundary(LONGEST));
-    let target = target.replace('"', "%22");
+    const OPENING: &str = "Bearer realm=\"";
     let (scheme, authority) = (req.scheme, req.authority);
-    match kind {
-        Challenge::Realm => format!("Bearer realm=\"{scheme}://{authority}{target}\"").into(),
-        Challenge::InvalidToken => {
-            format!("Bearer realm=\"{scheme}://{authority}{target}\", error=\"invalid_token\"")
-                .into()
-        }
+    let [mark, query] = req.query.map_or([""; 2], |it| ["?", it]);
+    let whole = [OPENING, scheme, "://", authority, req.path, mark, query];
+    let start: usize = whole.iter().take(4).map(|it| it.len()).sum();
+    let mut text = whole.concat();
+    text.truncate(text.floor_char_boundary(start + LONGEST));
+    if let Some(target) = text.get(start..).filter(|it| it.contains('"')) {
+        let target = target.replace('"', "%22");
+        text.truncate(start);
+        text.push_str(&target);
     }
+    let end = match kind {
+        Challenge::Realm => "\"",
+        Challenge::InvalidToken => "\", error=\"invalid_token\"",
+    };
+    text.reserve_exact(end.len());
+    text.push_str(end);
+    text.into()
 }

@@ -24,7 +24,7 @@ pub struct Progress<'r> {
     stage: Stage,
     hit: Option<Hit>,
     evaluation: Evaluation<'r>,
-    accepted: SmallVec<[Accepted; 2]>,
+    accepted: SmallVec<[Accepted; 1]>,
     edits: Edits,
     /// Requirements that accepted a token, each with its caller's place in `accepted`.
     callers: SmallVec<[(RequirementId, usize); 2]>,
@@ -192,7 +192,11 @@ impl<'r> Progress<'r> {
                 let places = self.accepted.len()..;
                 let first = places.zip(&accepted).min_by_key(|(_, it)| it.rule);
                 self.callers.extend(first.map(|(at, _)| (id, at)));
-                self.accepted.extend(accepted);
+                if self.accepted.is_empty() {
+                    self.accepted = accepted;
+                } else {
+                    self.accepted.extend(accepted);
+                }
                 let one = one_identity(&self.accepted);
                 one.map_err(|reason| Denial::by(reason, origin(), req))?;
                 self.passed.push(id);
