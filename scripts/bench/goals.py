@@ -35,7 +35,7 @@ def goals(series):
         ("`jwt-hot`, of Envoy", 0.22, cpu("jwt-hot"), cpu("jwt-hot", ENVOY)),
         ("`jwt-hot`, of Envoy with its token cache", 0.40, cpu("jwt-hot"), cpu("jwt-hot", "envoy-cache")),
         ("`jwt-hot`, of our own `plain`", 1.10, cpu("jwt-hot"), cpu("plain")),
-        ("`jwt-hot`, of our own `plain-token`", None, cpu("jwt-hot"), cpu("plain-token")),
+        ("`jwt-hot`, of our own `plain-short`", None, cpu("jwt-hot"), cpu("plain-short")),
         ("`jwt-rotating`, of Envoy", 0.25, cpu("jwt-rotating"), cpu("jwt-rotating", ENVOY)),
         ("`jwt-new`, of Envoy", 0.42, cpu("jwt-new"), cpu("jwt-new", ENVOY)),
         ("`jwt-new`, of our own `plain` and 1.3 bare signature checks", 1.00, cpu("jwt-new"), floor),
