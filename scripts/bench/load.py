@@ -2,7 +2,7 @@
 import json
 import subprocess
 
-from processes import Failed
+from processes import PATIENT, Failed
 
 
 class Load:
@@ -18,20 +18,21 @@ class Load:
 
     def requests(self, slot, requests, offset=0):
         """What so many requests of the slot's workload came to."""
-        return self._json("run", *options(slot, offset), "--requests", requests)
+        return self._json("run", *options(slot, offset), "--requests", requests, before=PATIENT)
 
     def paced(self, slot, seconds):
+        # Not a patient one: what is asked is when answers are there.
         return self._json("run", *options(slot, 0), "--rate", slot.workload.rate, "--seconds", seconds)
 
     def holder(self, slot, count):
         """The command that holds `count` idle connections open until it is ended."""
         return [self.program, "run", *map(str, options(slot, 0, connections=1)), "--rate", "1", "--seconds", "3600", "--idle", str(count)]
 
-    def _json(self, *arguments):
-        return json.loads(self._run(*arguments))
+    def _json(self, *arguments, before=()):
+        return json.loads(self._run(*arguments, before=before))
 
-    def _run(self, *arguments):
-        done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True)
+    def _run(self, *arguments, before=()):
+        done = subprocess.run([*before, self.program, *map(str, arguments)], capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"countersign-load {' '.join(map(str, arguments))}: {done.stderr.strip()}")
         return done.stdout
