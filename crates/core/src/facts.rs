@@ -26,27 +26,40 @@ pub trait Facts {
 /// A token as a request presents it.
 #[derive(Clone)]
 pub struct Presented<'r> {
-    text: Cow<'r, str>,
+    bytes: Cow<'r, [u8]>,
     digest: OnceCell<TokenDigest>,
 }
 
 impl<'r> Presented<'r> {
     /// Takes a token up; nobody has looked at it yet.
     pub fn new(text: impl Into<Cow<'r, str>>) -> Presented<'r> {
-        Presented {
-            text: text.into(),
-            digest: OnceCell::new(),
-        }
+        Presented::unread(match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
     }
 
-    /// The token itself.
+    /// Takes up what may not even be text: one that was verified before is
+    /// known by its bytes, and need not be looked through again.
+    pub(crate) fn unread(bytes: Cow<'r, [u8]>) -> Presented<'r> {
+        let digest = OnceCell::new();
+        Presented { bytes, digest }
+    }
+
+    /// The token itself; empty, and so no token, where it is not UTF-8. Looked
+    /// through at each call.
     pub fn text(&self) -> &str {
-        &self.text
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// Its bytes as sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Its digest, which is worked out once however many rules ask for it.
     pub fn digest(&self) -> &TokenDigest {
-        self.digest.get_or_init(|| TokenDigest::of(&self.text))
+        self.digest.get_or_init(|| TokenDigest::of(&self.bytes))
     }
 }
 

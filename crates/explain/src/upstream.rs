@@ -44,7 +44,7 @@ pub(crate) fn make(way: &Way<'_, '_>) -> Result<Made, Denial> {
         }
         (Action::Redirect, _, Some(redirect)) => {
             let mut parts = way.seen.parts.clone();
-            way.grant.edits.apply(&mut parts);
+            way.grant.edits.clone().apply(&mut parts);
             let prepared = &way.seen.prepared;
             let (path, query) = (parts.uri.path(), parts.uri.query());
             let location =
@@ -105,7 +105,7 @@ fn forward(way: &Way<'_, '_>) -> Result<Made, Denial> {
         ..Denial::because(Reason::NoBackend, "no share of the requests has a backend")
     })?;
     let mut parts = way.seen.parts.clone();
-    way.grant.edits.apply(&mut parts);
+    way.grant.edits.clone().apply(&mut parts);
     filter(&mut parts, &rule.filters)?;
     filter(&mut parts, &backend.filters)?;
     let prepared = &way.seen.prepared;

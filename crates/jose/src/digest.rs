@@ -11,9 +11,9 @@ pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
     /// Digests a compact token.
-    pub fn of(token: &str) -> Self {
+    pub fn of(token: impl AsRef<[u8]>) -> Self {
         let mut bytes = [0; 32];
-        let made = digest(&SHA256, token.as_bytes());
+        let made = digest(&SHA256, token.as_ref());
         bytes
             .iter_mut()
             .zip(made.as_ref())

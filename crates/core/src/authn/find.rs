@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 
@@ -28,10 +28,7 @@ pub(super) struct Found<'r> {
 pub(super) fn find<'r>(requirement: &Requirement, req: &Request<'r>) -> SmallVec<[Found<'r>; 1]> {
     let mut found = SmallVec::new();
     for (place, entry) in requirement.places.iter().enumerate() {
-        let mut push = |text: Option<Cow<'r, str>>| {
-            let token = text.map(Presented::new);
-            found.push(Found { place, token });
-        };
+        let mut push = |token: Option<Presented<'r>>| found.push(Found { place, token });
         match &entry.source {
             Source::Header { prefix, .. } => {
                 if let Some(name) = &entry.header {
@@ -49,7 +46,7 @@ fn in_header<'r>(
     req: &Request<'r>,
     name: &HeaderName,
     prefix: &str,
-    push: &mut dyn FnMut(Option<Cow<'r, str>>),
+    push: &mut dyn FnMut(Option<Presented<'r>>),
 ) {
     let authorization = *name == AUTHORIZATION;
     let values = req.headers.get_all(name);
@@ -57,13 +54,11 @@ fn in_header<'r>(
     // upstream reads may differ, so none of them is a token that can pass.
     let conflict = authorization && values.iter().nth(1).is_some();
     for value in values {
-        let text = std::str::from_utf8(value.as_bytes()).ok();
-        let token = match text {
-            Some(text) => after_prefix(text, prefix, authorization),
-            None => Some(""),
-        };
-        if let Some(token) = token {
-            push(text.filter(|_| !conflict).map(|_| Cow::Borrowed(token)));
+        let value = value.as_bytes();
+        match after_prefix(value, prefix, authorization) {
+            Some(token) => push((!conflict).then(|| Presented::unread(Cow::Borrowed(token)))),
+            None if std::str::from_utf8(value).is_err() => push(None),
+            None => {}
         }
     }
 }
@@ -72,33 +67,36 @@ fn in_header<'r>(
 /// scheme is compared without regard to case (RFC 9110 section 11.1, decision
 /// T2), and a tab after it is taken for a space, as some servers do; any other
 /// prefix stands as configured, at the start.
-fn after_prefix<'v>(value: &'v str, prefix: &str, authorization: bool) -> Option<&'v str> {
+fn after_prefix<'v>(value: &'v [u8], prefix: &str, authorization: bool) -> Option<&'v [u8]> {
     let scheme = prefix.strip_suffix(' ').filter(|_| authorization);
     let rest = match scheme {
         Some(scheme) => {
             let (given, rest) = value.split_at_checked(scheme.len())?;
-            let ends = given.eq_ignore_ascii_case(scheme) && rest.starts_with(BLANKS);
-            ends.then_some(rest)?
+            let ends = given.eq_ignore_ascii_case(scheme.as_bytes());
+            rest.first()
+                .filter(|it| ends && is_blank(it))
+                .map(|_| rest)?
         }
-        None => value.strip_prefix(prefix)?,
+        None => value.strip_prefix(prefix.as_bytes())?,
     };
-    Some(if prefix.is_empty() {
-        rest
-    } else {
-        rest.trim_start_matches(BLANKS)
-    })
+    let token = |it: &u8| prefix.is_empty() || !is_blank(it);
+    let start = rest.iter().position(token).unwrap_or(rest.len());
+    rest.get(start..)
 }
 
-const BLANKS: [char; 2] = [' ', '\t'];
+const fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
 
-fn in_query<'r>(query: Option<&'r str>, wanted: &str, push: &mut dyn FnMut(Option<Cow<'r, str>>)) {
+fn in_query<'r>(query: Option<&'r str>, wanted: &str, push: &mut dyn FnMut(Option<Presented<'r>>)) {
     let Some(query) = query else {
         return;
     };
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if is_parameter(name, wanted) && !pair.is_empty() {
-            push(percent_decode_str(value).decode_utf8().ok());
+            let text = percent_decode_str(value).decode_utf8();
+            push(text.ok().map(Presented::new));
         }
     }
 }
@@ -107,7 +105,7 @@ fn is_parameter(encoded: &str, wanted: &str) -> bool {
     percent_decode_str(encoded).eq(wanted.bytes())
 }
 
-fn in_cookies<'r>(req: &Request<'r>, wanted: &str, push: &mut dyn FnMut(Option<Cow<'r, str>>)) {
+fn in_cookies<'r>(req: &Request<'r>, wanted: &str, push: &mut dyn FnMut(Option<Presented<'r>>)) {
     for line in req.headers.get_all(COOKIE) {
         let text = std::str::from_utf8(line.as_bytes());
         for pair in line.as_bytes().split(|byte| *byte == b';') {
@@ -117,7 +115,7 @@ fn in_cookies<'r>(req: &Request<'r>, wanted: &str, push: &mut dyn FnMut(Option<C
                 continue;
             };
             let value = text.ok().and(std::str::from_utf8(value.trim_ascii()).ok());
-            push(value.map(|it| Cow::Borrowed(unquote(it))));
+            push(value.map(|it| Presented::new(unquote(it))));
         }
     }
 }
@@ -205,12 +203,5 @@ impl Credentials {
             parts.headers.remove(name);
         }
         remove_query_parameters(parts, &self.query);
-    }
-}
-
-/// Appends header values without replacing what is there.
-pub(super) fn append(parts: &mut Parts, entries: &[(HeaderName, HeaderValue)]) {
-    for (name, value) in entries {
-        parts.headers.append(name.clone(), value.clone());
     }
 }

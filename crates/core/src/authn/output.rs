@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::evaluate::Accepted;
-use super::find::{append, remove_query_parameters};
+use super::find::remove_query_parameters;
 use super::{Requirement, TokenRule};
 use crate::reason::Reason;
 use crate::source::Source;
@@ -27,14 +27,16 @@ pub struct Edits {
 
 impl Edits {
     /// Makes the changes.
-    pub fn apply(&self, parts: &mut Parts) {
+    pub fn apply(self, parts: &mut Parts) {
         for name in &self.remove_headers {
             parts.headers.remove(name);
         }
         if !self.remove_query.is_empty() {
             remove_query_parameters(parts, &self.remove_query);
         }
-        append(parts, &self.identity);
+        for (name, value) in self.identity {
+            parts.headers.append(name, value);
+        }
     }
 
     /// The headers as they will be, for a second route lookup.

@@ -50,6 +50,22 @@ fn authorization_is_read_as_rfc_9110_says() {
 }
 
 #[test]
+fn what_is_not_text_is_a_token_and_a_bad_one() {
+    let world = World::strict(vec![rule(0, defaults())]);
+    let token = alpha_token("alice");
+    for value in [
+        [b"Bearer ", token.as_bytes(), b"\xff"].concat(),
+        [b"Bearer \xff", token.as_bytes()].concat(),
+        [b"Basic \xff", token.as_bytes()].concat(),
+        b"\xff".to_vec(),
+    ] {
+        let mut request = http::Request::builder().uri("/").header("host", "h.test");
+        request = request.header("authorization", &value[..]);
+        assert_eq!(world.ask(request).brief(), FORMAT, "{value:?}");
+    }
+}
+
+#[test]
 fn two_authorization_headers_never_pass() {
     let world = World::istio(vec![rule(0, defaults())]);
     let (good, basic) = (

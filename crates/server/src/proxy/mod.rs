@@ -61,7 +61,7 @@ pub(crate) async fn serve(
     let view = context.view();
     let mut exchange = Exchange::begin(context, view.clone(), connection, &request);
     let (mut parts, body) = request.into_parts();
-    let (prepared, grant) = match admit(&mut exchange, &view, &mut parts).await {
+    let (prepared, mut grant) = match admit(&mut exchange, &view, &mut parts).await {
         Ok(admitted) => admitted,
         Err(denial) => {
             answer::drain(body, &parts);
@@ -82,7 +82,7 @@ pub(crate) async fn serve(
             answer::preflight(exchange, cors, &parts.headers)
         }
         (Action::Redirect, cors, Some(redirect)) => {
-            grant.edits.apply(&mut parts);
+            std::mem::take(&mut grant.edits).apply(&mut parts);
             let origin = parts.headers.get(ORIGIN).cloned();
             let sharing = cors.as_ref().map(|cors| (cors, origin));
             let port = port(&exchange, &view);
@@ -90,7 +90,7 @@ pub(crate) async fn serve(
             answer::redirect(exchange, redirect, &parts, &prepared, port, sharing)
         }
         _ => {
-            grant.edits.apply(&mut parts);
+            std::mem::take(&mut grant.edits).apply(&mut parts);
             forward::forward(exchange, &view, &grant, &prepared, parts, body).await
         }
     }

@@ -20,7 +20,7 @@ fn key(number: u64) -> Key {
     Key {
         provider: 1,
         generation: 1,
-        token: TokenDigest::of(&number.to_string()),
+        token: TokenDigest::of(number.to_string()),
     }
 }
 
