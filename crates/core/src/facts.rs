@@ -52,7 +52,7 @@ impl<'r> Presented<'r> {
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
 
-    /// Its bytes as sent.
+    /// Its bytes, out of whatever they were sent in.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

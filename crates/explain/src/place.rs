@@ -119,7 +119,7 @@ pub(crate) fn stand_in(
 ) -> Result<String, Impossible> {
     let claims = Claims::parse(json.as_bytes()).map_err(|error| {
         Impossible::new(format!("the claims are not those of a token: {error}")).help(
-            "write a JSON object such as `{\"iss\":\"https://issuer.example\",\"sub\":\"alice\"}`",
+            "write a JSON object such as `{\"iss\":\"https://issuer.example\",\"sub\":\"alice\",\"exp\":4102444800}`",
         )
     })?;
     let rules = requirements

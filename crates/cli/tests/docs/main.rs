@@ -48,6 +48,7 @@ fn pages_without_commands() {
     for page in [
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/benchmarks.md",
         "docs/differences.md",
         "docs/reasons.md",
     ] {

@@ -116,6 +116,30 @@ fn a_policy_that_is_added() {
     assert_eq!((world.bytes(), world.count("misses")), (bytes, misses));
 }
 
+/// Nobody pays for a signature again and again by asking for what he may not have.
+#[test]
+fn a_good_token_that_a_policy_refuses() {
+    let key = Key::rsa("k");
+    let idp = Idp::start(&[&key]);
+    let rule = json!({"issuer": idp.issuer(), "jwksUri": idp.jwks_uri()});
+    let alice = json!([{"when": [{"key": "request.auth.claims[sub]", "values": ["alice"]}]}]);
+    let world = World::start(
+        &[
+            on_gateway(&[rule]),
+            vec![authorization("no-alice", "DENY", &alice)],
+        ]
+        .concat(),
+    );
+    let refused = token(&key, idp.issuer(), &json!({}));
+    for hits in 0..5 {
+        assert_eq!(world.status(PATH, &refused), 403);
+        assert_eq!(
+            (world.count("misses"), world.count("hits")),
+            (1.0, f64::from(hits))
+        );
+    }
+}
+
 /// kgateway takes tokens that never expire, agentgateway does not, and all else of the two providers is the same.
 #[test]
 fn a_policy_of_another_family() {

@@ -70,6 +70,12 @@ impl<'r> Progress<'r> {
         &self.remarks
     }
 
+    /// Tokens of requirements that were met, where the request was refused for
+    /// something else; of one that is let in its grant has them.
+    pub fn accepted(&self) -> &[Accepted] {
+        &self.accepted
+    }
+
     /// The same, at the end.
     pub fn into_remarks(self) -> Remarks {
         self.remarks

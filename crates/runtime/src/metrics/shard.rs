@@ -14,7 +14,7 @@ use super::policies::{Policies, Sums, Verdict};
 #[derive(Default)]
 pub struct Shard {
     inner: Mutex<Inner>,
-    /// Written by one worker alone, so they cost it no more than plain numbers.
+    /// Written by one worker alone, so nobody waits for them.
     tokens_known: AtomicU64,
     tokens_new: AtomicU64,
 }

@@ -1,6 +1,7 @@
 //! What a decision may know: the keys as they are, and tokens that were
 //! verified under them before.
 
+use countersign_core::authn::Accepted;
 use countersign_core::{Facts, Keys, Presented, ProviderId};
 use countersign_jose::{Claims, TokenDigest, Verified};
 use countersign_runtime::{ProviderKeys, Shard};
@@ -37,8 +38,16 @@ impl Facts for Known<'_> {
 }
 
 impl Known<'_> {
-    /// Keeps a token that a decision has just accepted.
-    pub(crate) fn remember(
+    /// Keeps those of these tokens that were verified just now.
+    pub(crate) fn remember_all(&self, accepted: &[Accepted]) {
+        for it in accepted {
+            if let Some(token) = &it.fresh {
+                self.remember(it.provider, it.generation, token, &it.claims);
+            }
+        }
+    }
+
+    fn remember(
         &self,
         provider: ProviderId,
         generation: u64,

@@ -141,15 +141,14 @@ async fn admit<'v>(
             &mut NoRecord,
         ) {
             Outcome::Allow(grant) => {
-                for it in &grant.accepted {
-                    if let Some(token) = &it.fresh {
-                        known.remember(it.provider, it.generation, token, &it.claims);
-                    }
-                }
+                known.remember_all(&grant.accepted);
                 exchange.remarked(progress.into_remarks());
                 return Ok((prepared, grant));
             }
             Outcome::Deny(denial) => {
+                // A good token of somebody who may not do this: to check it
+                // each time would be dear for us and cheap for them.
+                known.remember_all(progress.accepted());
                 exchange.remarked(progress.into_remarks());
                 return Err(denial);
             }

@@ -41,7 +41,8 @@ impl Tokens {
     /// A cache that takes so many bytes at most; none: nothing is kept.
     pub(crate) fn new(bytes: u64) -> Arc<Tokens> {
         // How many there will be decides into how many parts the cache is split
-        // and how many it remembers by their hash alone.
+        // and how many it remembers by their hash alone. That stays when it is
+        // resized: a small cache that grows is bounded and right, but has few locks.
         let expected = match bytes {
             0 => SHARDS * TYPICAL,
             some => some,
