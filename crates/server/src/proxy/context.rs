@@ -10,6 +10,7 @@ use countersign_core::listener::IdentityHeaders;
 use countersign_runtime::{Counter, Handle, Metrics, Running, Shard, Tracer};
 
 use super::random::Random;
+use super::recent::Recent;
 use super::reign::Reign;
 use super::tokens::Tokens;
 use super::upstream::{Pools, Upstreams};
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) tracer: Option<Tracer>,
     pub(crate) random: Random,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) recent: Recent,
     pub(crate) pools: Pools,
     /// Requests whose copies are under way to mirrors.
     pub(crate) mirrored: Cell<usize>,
@@ -90,6 +92,7 @@ impl Context {
             tracer,
             random,
             tokens,
+            recent: Recent::default(),
             pools,
             mirrored: Cell::new(0),
             copies,

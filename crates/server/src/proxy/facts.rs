@@ -6,12 +6,14 @@ use countersign_core::{Facts, Keys, Presented, ProviderId};
 use countersign_jose::{Claims, TokenDigest, Verified};
 use countersign_runtime::{ProviderKeys, Shard};
 
+use super::recent::Recent;
 use super::tokens::{Key, Tokens};
 
 /// The facts for one request.
 pub(crate) struct Known<'a> {
     pub(crate) keys: &'a [ProviderKeys],
     pub(crate) tokens: &'a Tokens,
+    pub(crate) recent: &'a Recent,
     /// Where it is counted what the cache was good for.
     pub(crate) shard: &'a Shard,
 }
@@ -30,9 +32,13 @@ impl Facts for Known<'_> {
         generation: u64,
         token: &Presented<'_>,
     ) -> Option<Verified<Claims>> {
-        let key = self.key(provider, generation, token.digest())?;
-        let claims = self.tokens.find(&key)?;
+        let recent = self.recent.find(token.bytes());
+        let digest = recent.as_ref().unwrap_or_else(|| token.digest());
+        let claims = self.tokens.find(&self.key(provider, generation, digest)?)?;
         self.shard.token_known();
+        if recent.is_none() {
+            self.recent.note(token.bytes(), digest);
+        }
         Some(claims)
     }
 }

@@ -18,6 +18,7 @@ mod pass;
 mod passage;
 mod progress;
 mod random;
+mod recent;
 mod reign;
 mod send;
 mod tokens;
@@ -130,6 +131,7 @@ async fn admit<'v>(
         let known = Known {
             keys: &keys,
             tokens: &context.tokens,
+            recent: &context.recent,
             shard: &context.shard,
         };
         match decide_with(

@@ -102,6 +102,7 @@ fn compiled(providers: Vec<(Expect, KeySource)>) -> Arc<Compiled> {
 struct World {
     handle: Handle,
     tokens: Arc<Tokens>,
+    recent: Recent,
     shard: Arc<Shard>,
     published: Published,
 }
@@ -119,6 +120,7 @@ impl World {
         World {
             shard: handle.metrics().shard(0),
             tokens: Tokens::new(TokenCache::default().bytes),
+            recent: Recent::default(),
             handle,
             published,
         }
@@ -137,6 +139,7 @@ impl World {
         use_it(&Known {
             keys: &running.keys,
             tokens: &self.tokens,
+            recent: &self.recent,
             shard: &self.shard,
         })
     }
