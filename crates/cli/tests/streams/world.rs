@@ -88,6 +88,29 @@ impl World {
         rest(&mut tcp)
     }
 
+    /// Gives the plain backend another port by a reload, and sends these bytes until a connection ends with `reason`.
+    ///
+    /// Returns the line that says so. Workers take the new configuration one after the other.
+    pub(crate) fn moved(&self, port: u16, bytes: &[u8], reason: &str) -> Value {
+        let old = self.plain.address.port().to_string();
+        self.gateway
+            .write("all.yaml", &self.text.replace(&old, &port.to_string()));
+        self.gateway.signal("HUP");
+        let _line = self.gateway.logs("in force load=2");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let _answer = self.exchange("127.0.0.1", self.tcp, bytes);
+            if let Some(line) = self.find(&[("reason", reason.into())]) {
+                return line;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{reason}: {}",
+                self.gateway.stdout()
+            );
+        }
+    }
+
     /// Whether the TCP port lets somebody through.
     pub(crate) fn passes(&self, from: &str) -> bool {
         match &*self.exchange(from, self.tcp, b"ping") {
@@ -101,21 +124,25 @@ impl World {
     pub(crate) fn line(&self, wanted: &[(&str, Value)]) -> Value {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let lines = self.gateway.stdout();
-            let lines = lines
-                .lines()
-                .filter_map(|it| serde_json::from_str::<Value>(it).ok());
-            let fits = |it: &Value| wanted.iter().all(|(name, value)| it[*name] == *value);
-            if let Some(line) = lines.clone().find(fits) {
+            if let Some(line) = self.find(wanted) {
                 return line;
             }
-            let all: Vec<Value> = lines.collect();
             assert!(
                 Instant::now() < deadline,
-                "no line with {wanted:?} in {all:#?}"
+                "no line with {wanted:?} in {}",
+                self.gateway.stdout()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn find(&self, wanted: &[(&str, Value)]) -> Option<Value> {
+        let fits = |it: &Value| wanted.iter().all(|(name, value)| it[*name] == *value);
+        self.gateway
+            .stdout()
+            .lines()
+            .filter_map(|it| serde_json::from_str::<Value>(it).ok())
+            .find(fits)
     }
 }
 
