@@ -53,7 +53,7 @@ impl Shell {
             let shown = self.shown().split_off(start);
             let ended = ended(&shown);
             match &ended {
-                Some((text, 0)) if matches(expected, text) => return Ok(()),
+                Some((text, 0)) if is_whole(text) && matches(expected, text) => return Ok(()),
                 Some((_, 0)) if LOOKS.contains(&first_word(command)) => {
                     // Whoever looks too early looks again.
                     thread::sleep(PAUSE);
@@ -119,6 +119,11 @@ fn ended(shown: &str) -> Option<(String, i32)> {
     };
     let text = format!("{before}{gap}{after}").replace('\r', "");
     Some((text, status.parse().expect("an exit code")))
+}
+
+/// Whether no line is missing its end, which would be taken for output of the next command.
+fn is_whole(text: &str) -> bool {
+    text.is_empty() || text.ends_with('\n')
 }
 
 fn follow(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
