@@ -153,7 +153,8 @@ impl Facts for Offline<'_> {
             .providers
             .get(usize::try_from(provider.0).ok()?)?
             .expect;
-        let checked = Token::parse(token).ok()?.check(expect, self.now).ok()?;
+        let token = Token::parse(token).ok()?;
+        let checked = token.check(expect, self.now).ok()?;
         Some(Verified::dangerous_unverified(
             checked.token().unverified().clone(),
         ))

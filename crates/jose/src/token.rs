@@ -66,7 +66,7 @@ impl<'a> Token<'a> {
     ///
     /// # Errors
     /// The first thing wrong, in that order.
-    pub fn check(self, expect: &Expect, now: UnixTime) -> Result<Checked<'a>, TokenError> {
+    pub fn check(&self, expect: &Expect, now: UnixTime) -> Result<Checked<'_>, TokenError> {
         if !expect.algs.contains(self.header().alg()) {
             return Err(TokenError::AlgNotAllowed);
         }
@@ -89,13 +89,13 @@ impl fmt::Debug for Token<'_> {
 }
 
 /// A token that is what was expected, if only its signature is good, which is **not yet known**.
-#[derive(Clone, Debug)]
-pub struct Checked<'a>(Token<'a>);
+#[derive(Clone, Copy, Debug)]
+pub struct Checked<'t>(&'t Token<'t>);
 
-impl<'a> Checked<'a> {
+impl<'t> Checked<'t> {
     /// The token, not verified.
-    pub const fn token(&self) -> &Token<'a> {
-        &self.0
+    pub const fn token(&self) -> &'t Token<'t> {
+        self.0
     }
 
     /// Steps 8 and 9: key and signature. May be called again with newer keys.

@@ -96,10 +96,10 @@ fn judge(case: &Jwt) -> Outcome {
             let now = case
                 .now
                 .map_or(ANY_TIME, |now| now.try_into().expect("seconds since 1970"));
-            let checked = Token::parse(&case.token)
-                .and_then(|token| token.check(&expect(case), UnixTime(now)));
-            let claims = checked
-                .and_then(|token| token.verify(&keys))
+            let token = Token::parse(&case.token).map_err(code)?;
+            let claims = token
+                .check(&expect(case), UnixTime(now))
+                .and_then(|checked| checked.verify(&keys))
                 .map_err(code)?;
             Ok(serde_json::from_str(&claims.to_json()).expect("claims are JSON"))
         }

@@ -68,8 +68,9 @@ async fn verify(handle: &Handle, token: &str) -> Result<(), Option<TokenError>> 
             Keys::Pending => Need::Keys(P),
             Keys::Unavailable => return Err(None),
             Keys::Ready { set, generation } => {
-                let checked = Token::parse(token)
-                    .and_then(|token| token.check(&Expect::default(), clock::now()))
+                let token = Token::parse(token).map_err(Some)?;
+                let checked = token
+                    .check(&Expect::default(), clock::now())
                     .map_err(Some)?;
                 match checked.verify(set) {
                     Ok(_) => return Ok(()),

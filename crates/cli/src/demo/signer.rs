@@ -64,10 +64,8 @@ mod tests {
     fn its_tokens_verify_under_its_own_key_alone() {
         let (one, other) = (Signer::new("one").unwrap(), Signer::new("one").unwrap());
         let text = one.sign(&json!({ "sub": "alice" })).unwrap();
-        let checked = Token::parse(&text)
-            .unwrap()
-            .check(&Expect::default(), UnixTime(0))
-            .unwrap();
+        let token = Token::parse(&text).unwrap();
+        let checked = token.check(&Expect::default(), UnixTime(0)).unwrap();
         let verifies = |signer: &Signer| {
             let set = json!({ "keys": [signer.jwk()] }).to_string();
             let set = KeySet::from_jwks(set.as_bytes(), Symmetric::Refuse).unwrap();

@@ -34,7 +34,7 @@ pub(crate) struct Check {
 impl Trial {
     /// Tries a token.
     pub(crate) fn new(token: &Token<'_>, expect: &Expect, keys: &Keys, now: UnixTime) -> Self {
-        let checked = token.clone().check(expect, now);
+        let checked = token.check(expect, now);
         let verdict = checked.and_then(|checked| match keys {
             Keys::Known(set) => checked.verify(set).map(drop),
             Keys::Missing(_) => Err(TokenError::KeysUnavailable),
@@ -77,7 +77,7 @@ fn times(token: &Token<'_>, expect: &Expect, now: UnixTime) -> Check {
         zero_exp: expect.zero_exp,
         ..nothing()
     };
-    let outcome = token.clone().check(&only, now);
+    let outcome = token.check(&only, now);
     let claims = token.unverified();
     let moment = |moment| {
         format!(
@@ -165,7 +165,6 @@ fn signature(token: &Token<'_>, expect: &Expect, keys: &Keys, now: UnixTime) -> 
         |kid| format!("`{kid}` for {alg}"),
     );
     let outcome = token
-        .clone()
         .check(&nothing(), now)
         .and_then(|checked| checked.verify(set));
     match outcome {
@@ -201,7 +200,7 @@ fn nothing() -> Expect {
 }
 
 fn passes(token: &Token<'_>, expect: &Expect, now: UnixTime) -> bool {
-    token.clone().check(expect, now).is_ok()
+    token.check(expect, now).is_ok()
 }
 
 /// What people overlook when two issuers differ.

@@ -7,9 +7,8 @@ use crate::reason::Reason;
 
 /// A few words about the claim or header that was refused. Anybody can have
 /// written what they quote: it explains a refusal and decides nothing.
-pub(super) fn detail(token: &str, reason: &Reason) -> String {
-    // Of all others there is nothing to quote, and the token is not read again:
-    // a flood of bad signatures must cost no more than good tokens.
+pub(super) fn detail<'t>(reason: &Reason, token: impl FnOnce() -> Option<&'t Token<'t>>) -> String {
+    // Of all others there is nothing to quote, and no token is read for it.
     let words = match reason {
         Reason::Token(TokenError::IssuerUnknown) => issuer,
         Reason::Token(TokenError::AudienceRefused) => audiences,
@@ -18,8 +17,7 @@ pub(super) fn detail(token: &str, reason: &Reason) -> String {
         Reason::Token(TokenError::NoMatchingKey) => key,
         _ => return String::new(),
     };
-    let token = Token::parse(token);
-    token.map_or_else(|_| String::new(), |it| words(&it))
+    token().map_or_else(String::new, words)
 }
 
 fn issuer(token: &Token<'_>) -> String {

@@ -4,6 +4,7 @@
 //! accepted tokens of a request must say the same issuer and subject (decision
 //! T3). The work can stop for a missing fact and go on where it stopped.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use smallvec::SmallVec;
 use super::detail::detail;
 use super::find::{Found, find};
 use super::{Bad, Family, Missing, Requirement, TokenRule};
-use crate::facts::{Facts, Keys, Need};
+use crate::facts::{Facts, Keys, Need, Presented};
 use crate::id::ProviderId;
 use crate::origin::Origin;
 use crate::provider::Provider;
@@ -99,6 +100,26 @@ impl<F: ?Sized> Context<'_, F> {
     /// agentgateway takes no token that never expires.
     fn lasts_too_long(&self, claims: &Claims) -> bool {
         self.family == Family::Agentgateway && claims.expires().is_none()
+    }
+}
+
+/// A token that is tried, and read once however many rules ask what is in it.
+struct Reading<'f, 'r> {
+    found: &'f Found<'r>,
+    token: OnceCell<Result<Token<'f>, TokenError>>,
+}
+
+impl<'f, 'r> Reading<'f, 'r> {
+    const fn new(found: &'f Found<'r>) -> Self {
+        let token = OnceCell::new();
+        Reading { found, token }
+    }
+
+    /// The token as it was sent. Nobody has verified it.
+    fn token(&self) -> Result<&Token<'f>, TokenError> {
+        let text = || self.found.token.as_ref().map_or("", Presented::text);
+        let read = self.token.get_or_init(|| Token::parse(text()));
+        read.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -191,9 +212,10 @@ impl<'r> Evaluation<'r> {
             .places
             .get(token.place)
             .map_or(&[][..], |it| &it.rules);
+        let token = Reading::new(token);
         while let Some(&index) = readers.get(self.reader) {
             let rule = requirement.rules.get(index as usize)?;
-            match self.try_rule(rule, index, token, context) {
+            match self.try_rule(rule, index, &token, context) {
                 Tried::Need(need) => return Some(Step::Need(need)),
                 Tried::Accepted(accepted) => {
                     if R::ON {
@@ -223,8 +245,7 @@ impl<'r> Evaluation<'r> {
                 requirement.origin.clone(),
             )
         });
-        let token = token.token.as_ref();
-        let detail = token.map_or_else(String::new, |token| detail(token.text(), &reason));
+        let detail = detail(&reason, || token.token().ok());
         Some(Step::Refuse(reason, origin, detail))
     }
 
@@ -247,13 +268,13 @@ impl<'r> Evaluation<'r> {
         &self,
         rule: &TokenRule,
         index: u32,
-        found: &Found<'r>,
+        reading: &Reading<'_, 'r>,
         context: &Context<'_, F>,
     ) -> Tried {
         let Some(provider) = context.providers.get(rule.provider.0 as usize) else {
             return Tried::Rejected(Reason::PolicyConfiguration);
         };
-        let Some(token) = &found.token else {
+        let Some(token) = &reading.found.token else {
             return Tried::Rejected(Reason::Token(TokenError::Format));
         };
         let keys = context.facts.keys(rule.provider);
@@ -261,7 +282,7 @@ impl<'r> Evaluation<'r> {
             let wanted = rule.payload_header.as_ref();
             let payload = wanted.and_then(|_| token.text().split('.').nth(1));
             let payload = payload.map(Into::into);
-            let (place, provider) = (found.place, rule.provider);
+            let (place, provider) = (reading.found.place, rule.provider);
             Tried::Accepted(Accepted {
                 rule: index,
                 place,
@@ -280,7 +301,7 @@ impl<'r> Evaluation<'r> {
                 Err(error) => Tried::Rejected(Reason::Token(error)),
             };
         }
-        match self.verify(token.text(), provider, rule.provider, keys, context) {
+        match self.verify(reading, provider, rule.provider, keys, context) {
             Ok((claims, generation)) => accept(claims, generation, Some(Box::new(*token.digest()))),
             Err(Stop::Reason(reason)) => Tried::Rejected(reason),
             Err(Stop::Need(need)) => Tried::Need(need),
@@ -290,13 +311,13 @@ impl<'r> Evaluation<'r> {
     /// Checks in Envoy's order: form, issuer, time, audience, keys, signature.
     fn verify<F: ?Sized>(
         &self,
-        text: &str,
+        reading: &Reading<'_, 'r>,
         provider: &Provider,
         id: ProviderId,
         keys: Keys<'_>,
         context: &Context<'_, F>,
     ) -> Result<(Verified<Claims>, u64), Stop> {
-        let token = Token::parse(text)?;
+        let token = reading.token()?;
         let lasts_too_long = context.lasts_too_long(token.unverified());
         let checked = token.check(&provider.expect, context.now)?;
         if lasts_too_long {

@@ -361,10 +361,8 @@ fn a_wrong_audience_is_reported_before_a_wrong_signature() {
 fn verified_claims_can_be_held_against_a_later_time() {
     let key = mint::Key::rsa("k1");
     let token = key.token(&json!({ "exp": 1000, "nbf": 500 }));
-    let checked = Token::parse(&token)
-        .unwrap()
-        .check(&Expect::default(), UnixTime(700))
-        .unwrap();
+    let token = Token::parse(&token).unwrap();
+    let checked = token.check(&Expect::default(), UnixTime(700)).unwrap();
     assert_eq!(
         checked.verify(&KeySet::empty()),
         Err(TokenError::NoMatchingKey)
@@ -400,10 +398,7 @@ fn debug_shows_neither_token_nor_values() {
     let token = key.token(&json!({ "sub": "alice" }));
     let keys = set(&[key.jwk()]);
     let parsed = Token::parse(&token).unwrap();
-    let checked = parsed
-        .clone()
-        .check(&Expect::default(), UnixTime(0))
-        .unwrap();
+    let checked = parsed.check(&Expect::default(), UnixTime(0)).unwrap();
     let shown = format!(
         "{parsed:?} {checked:?} {:?} {keys:?}",
         checked.verify(&keys).unwrap()

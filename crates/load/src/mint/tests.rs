@@ -46,8 +46,10 @@ fn verify(token: &str, keys: &KeySet) -> Result<String, TokenError> {
         issuer: Some("https://idp.test".into()),
         ..Expect::default()
     };
-    let checked = Token::parse(token)?.check(&expect, UnixTime(now().expect("a clock")))?;
-    let claims = checked.verify(keys)?;
+    let token = Token::parse(token)?;
+    let claims = token
+        .check(&expect, UnixTime(now().expect("a clock")))?
+        .verify(keys)?;
     Ok(claims.subject().expect("a subject").to_owned())
 }
 
@@ -85,8 +87,8 @@ fn bad_tokens_differ_from_good_ones_in_the_signature_alone() {
     for token in &expired {
         assert_eq!(verify(token, &keys), Err(TokenError::Expired));
         let back_then = UnixTime(now().expect("a clock") - HOUR - 60);
-        let checked = Token::parse(token)
-            .expect("a token")
+        let token = Token::parse(token).expect("a token");
+        let checked = token
             .check(&Expect::default(), back_then)
             .expect("not expired then");
         assert!(checked.verify(&keys).is_ok());

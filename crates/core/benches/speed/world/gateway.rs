@@ -50,6 +50,8 @@ pub(super) struct Gateway {
 pub(super) struct Token {
     /// Whether claims go to headers.
     pub(super) headers: bool,
+    /// How many rules may accept it.
+    pub(super) rules: usize,
 }
 
 impl Gateway {
@@ -122,7 +124,7 @@ impl Token {
         let origin = rule.origin.clone();
         Ok(Requirement::new(
             origin,
-            vec![rule],
+            vec![rule; self.rules],
             Missing::Refuse,
             Family::Istio,
         ))

@@ -39,6 +39,7 @@ impl Scenario {
     /// - `plain`: one route for everything, nothing else;
     /// - `token`: and a token that was verified before; `token-headers`: four of its claims go to headers;
     /// - `token-missing`: there should be one and is none;
+    /// - `token-strange-NUMBER`: the token is of an issuer that none of so many rules knows;
     /// - `expressions`: and a rule in CEL about the claims;
     /// - `refused`: and a policy that denies;
     /// - `policies-SHAPE-NUMBER`: and that many policies, see [`policies`];
@@ -49,7 +50,7 @@ impl Scenario {
             text.parse()
                 .map_err(|_| format!("`{text}` in `{name}` is no number"))
         };
-        let token = |headers| Some(Token { headers });
+        let token = |headers| Some(Token { headers, rules: 1 });
         let (mut gateway, mut shape, mut admits) = (Gateway::default(), Shape::default(), true);
         match parts[..] {
             ["plain"] => shape.token = false,
@@ -58,6 +59,11 @@ impl Scenario {
             ["token", "missing"] => {
                 gateway.token = token(false);
                 (shape.token, admits) = (false, false);
+            }
+            ["token", "strange", rules] => {
+                let (headers, rules) = (false, count(rules)?);
+                gateway.token = Some(Token { headers, rules });
+                (shape.kind, admits) = ("strange", false);
             }
             ["expressions"] => {
                 gateway.token = token(false);

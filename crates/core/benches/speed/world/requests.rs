@@ -59,7 +59,11 @@ fn head(shape: &Shape<'_>, turn: usize) -> Result<Parts, String> {
         .header("cookie", "theme=dark; lang=en")
         .header("x-number", target.to_string());
     if shape.token {
-        request = request.header("authorization", format!("Bearer {}", token(turn)));
+        let token = match shape.kind {
+            "strange" => STRANGE.to_owned(),
+            _ => token(turn),
+        };
+        request = request.header("authorization", format!("Bearer {token}"));
     }
     let request = request.body(()).map_err(|it| it.to_string())?;
     Ok(request.into_parts().0)
@@ -69,6 +73,14 @@ fn head(shape: &Shape<'_>, turn: usize) -> Result<Parts, String> {
 fn token(turn: usize) -> String {
     format!("{}.{}.{turn}", "h".repeat(80), "p".repeat(980))
 }
+
+/// One of `https://elsewhere.example.com`, whose signature nobody looks at.
+const STRANGE: &str = concat!(
+    "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVsc2V3aGVyZSJ9.",
+    "eyJpc3MiOiJodHRwczovL2Vsc2V3aGVyZS5leGFtcGxlLmNvbSIsImF1ZCI6WyJhcGkiXSwic3ViIjoic3RyYW5nZXIiLCJpYXQiOjE3OTk5OTkw",
+    "MDAsImV4cCI6MTgwMDAwMzYwMCwic2NvcGUiOiJvcGVuaWQgcHJvZmlsZSBlbWFpbCIsImdyb3VwcyI6WyJwbGF0Zm9ybSIsInBheW1lbnRzIl19",
+    ".c2lnbmF0dXJl",
+);
 
 /// What all tokens say, beside who it is.
 const PROFILE: &str = r#""iss":"https://idp.example.com","aud":["api"],"iat":1799999000,"nbf":1799999000,
