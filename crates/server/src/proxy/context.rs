@@ -17,7 +17,8 @@ use super::upstream::{Pools, Upstreams};
 use crate::access_log::{Lines, Sink};
 
 /// One worker's own things. Nothing in here is locked or shared with others but
-/// the verified tokens.
+/// the verified tokens, and of those each worker has its own copies of the few
+/// that come again and again.
 pub(crate) struct Context {
     pub(crate) handle: Handle,
     pub(crate) shard: Arc<Shard>,
@@ -26,7 +27,6 @@ pub(crate) struct Context {
     pub(crate) tracer: Option<Tracer>,
     pub(crate) random: Random,
     pub(crate) tokens: Arc<Tokens>,
-    pub(crate) recent: Recent,
     pub(crate) pools: Pools,
     /// Requests whose copies are under way to mirrors.
     pub(crate) mirrored: Cell<usize>,
@@ -61,6 +61,8 @@ impl Copied {
 /// The running configuration, held so that a request costs no shared count.
 pub(crate) struct View {
     pub(crate) running: Arc<Running>,
+    /// Of no use under other keys, and gone with them.
+    pub(crate) recent: Recent,
     /// What the worker made of this load; the same for all its key rotations.
     pub(crate) plan: Rc<Plan>,
 }
@@ -92,12 +94,11 @@ impl Context {
             tracer,
             random,
             tokens,
-            recent: Recent::default(),
             pools,
             mirrored: Cell::new(0),
             copies,
             nameless: Arc::from(""),
-            view: RefCell::new(Rc::new(View { running, plan })),
+            view: RefCell::new(Rc::new(View::new(running, plan))),
         }
     }
 
@@ -125,12 +126,21 @@ impl Context {
                 &self.random,
             ))
         };
-        *view = Rc::new(View { running, plan });
+        *view = Rc::new(View::new(running, plan));
         view.clone()
     }
 }
 
 impl View {
+    fn new(running: Arc<Running>, plan: Rc<Plan>) -> View {
+        let recent = Recent::default();
+        View {
+            running,
+            recent,
+            plan,
+        }
+    }
+
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.running.compiled.snapshot
     }

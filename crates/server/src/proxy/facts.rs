@@ -6,8 +6,8 @@ use countersign_core::{Facts, Keys, Presented, ProviderId};
 use countersign_jose::{Claims, TokenDigest, Verified};
 use countersign_runtime::{ProviderKeys, Shard};
 
-use super::recent::Recent;
-use super::tokens::{Key, Tokens};
+use super::recent::{Recent, Seen};
+use super::tokens::{Key, Tokens, Whose};
 
 /// The facts for one request.
 pub(crate) struct Known<'a> {
@@ -32,13 +32,21 @@ impl Facts for Known<'_> {
         generation: u64,
         token: &Presented<'_>,
     ) -> Option<Verified<Claims>> {
-        let recent = self.recent.find(token.bytes());
-        let digest = recent.as_ref().unwrap_or_else(|| token.digest());
-        let claims = self.tokens.find(&self.key(provider, generation, digest)?)?;
+        let whose = self.whose(provider, generation)?;
+        let claims = match self.recent.find(token.bytes(), whose) {
+            Some(Seen::Verified(claims)) => claims,
+            Some(Seen::Digest(token)) => self.tokens.find(&Key { whose, token })?,
+            None => {
+                let key = Key {
+                    whose,
+                    token: *token.digest(),
+                };
+                let claims = self.tokens.find(&key)?;
+                self.recent.note(token.bytes(), &key, &claims);
+                claims
+            }
+        };
         self.shard.token_known();
-        if recent.is_none() {
-            self.recent.note(token.bytes(), digest);
-        }
         Some(claims)
     }
 }
@@ -48,7 +56,7 @@ impl Known<'_> {
     pub(crate) fn remember_all(&self, accepted: &[Accepted]) {
         for it in accepted {
             if let Some(token) = &it.fresh {
-                self.remember(it.provider, it.generation, token, &it.claims);
+                self.remember(it.provider, it.generation, **token, &it.claims);
             }
         }
     }
@@ -57,20 +65,20 @@ impl Known<'_> {
         &self,
         provider: ProviderId,
         generation: u64,
-        token: &TokenDigest,
+        token: TokenDigest,
         claims: &Verified<Claims>,
     ) {
         self.shard.token_new();
-        if let Some(key) = self.key(provider, generation, token) {
-            self.tokens.keep(key, claims);
+        if let Some(whose) = self.whose(provider, generation) {
+            self.tokens.keep(Key { whose, token }, claims);
         }
     }
 
-    fn key(&self, provider: ProviderId, generation: u64, token: &TokenDigest) -> Option<Key> {
-        Some(Key {
-            provider: self.find(provider)?.uid,
+    fn whose(&self, provider: ProviderId, generation: u64) -> Option<Whose> {
+        let provider = self.find(provider)?.uid;
+        Some(Whose {
+            provider,
             generation,
-            token: *token,
         })
     }
 

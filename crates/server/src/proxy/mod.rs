@@ -131,7 +131,7 @@ async fn admit<'v>(
         let known = Known {
             keys: &keys,
             tokens: &context.tokens,
-            recent: &context.recent,
+            recent: &view.recent,
             shard: &context.shard,
         };
         match decide_with(

@@ -1,14 +1,17 @@
-//! Digests of the tokens that come to a worker again and again.
+//! What a worker itself knows of the tokens that come to it again and again.
 //!
-//! To work out a digest is half of what it takes to know a token again. It
-//! depends on the token and on nothing else, so what is kept here is never out
-//! of date: whether the token is still good is asked of `Tokens` each time.
+//! All workers ask the same few lines of memory for a token that all of them
+//! get, and count there who uses it; with many cores they wait for each other.
+//! What is in here is one worker's own, a copy, and found by comparing bytes,
+//! without a digest.
 
 use std::cell::RefCell;
 
-use countersign_jose::TokenDigest;
+use countersign_jose::{Claims, TokenDigest, Verified};
 
-/// A worker's own: nobody else reads or waits for it.
+use super::tokens::{Key, Whose};
+
+/// One worker's own, for as long as it sees one [`Running`](countersign_runtime::Running).
 #[derive(Default)]
 pub(crate) struct Recent(RefCell<[Slot; SLOTS]>);
 
@@ -22,25 +25,40 @@ struct Slot {
 struct Known {
     mark: u64,
     token: Box<[u8]>,
-    digest: TokenDigest,
+    key: Key,
+    claims: Verified<Claims>,
+}
+
+/// What is known of a token.
+#[derive(Debug, PartialEq)]
+pub(super) enum Seen {
+    Verified(Verified<Claims>),
+    /// It was under other keys.
+    Digest(TokenDigest),
 }
 
 impl Recent {
-    /// The digest of this very token, if it was kept.
-    pub(crate) fn find(&self, token: &[u8]) -> Option<TokenDigest> {
+    /// What is known of this very token, if it was kept.
+    pub(super) fn find(&self, token: &[u8], whose: Whose) -> Option<Seen> {
         let mark = mark(token)?;
         let slots = self.0.borrow();
         let known = slots.get(slot(mark))?.known.as_ref()?;
         // Whoever does not know the end of a signature never has the rest of
         // his token compared, so the time that takes tells nothing.
-        let same = known.mark == mark && *known.token == *token;
-        same.then_some(known.digest)
+        if known.mark != mark || *known.token != *token {
+            return None;
+        }
+        Some(match known.key.whose == whose {
+            true => Seen::Verified(known.claims.clone()),
+            false => Seen::Digest(known.key.token),
+        })
     }
 
     /// Takes note of a token that is good. It is kept when it comes twice with
     /// no other of its slot between: of many in turn each would push out the last.
-    pub(crate) fn note(&self, token: &[u8], digest: &TokenDigest) {
-        let Some(mark) = mark(token).filter(|_| token.len() <= LONGEST) else {
+    pub(super) fn note(&self, token: &[u8], key: &Key, claims: &Verified<Claims>) {
+        let short = |_: &u64| token.len() + claims.weight() <= LARGEST;
+        let Some(mark) = mark(token).filter(short) else {
             return;
         };
         let mut slots = self.0.borrow_mut();
@@ -51,7 +69,8 @@ impl Recent {
             slot.known = Some(Known {
                 mark,
                 token: token.into(),
-                digest: *digest,
+                key: *key,
+                claims: claims.detached(),
             });
         }
         slot.last = mark;
@@ -70,16 +89,40 @@ fn slot(mark: u64) -> usize {
     usize::try_from(spread).unwrap_or_default() % SLOTS
 }
 
-/// With the longest of tokens in all of them that is 128 KiB a worker.
+/// With the largest of tokens in all of them that is 256 KiB a worker.
 const SLOTS: usize = 32;
-const LONGEST: usize = 4096;
+/// Bytes of a token with its claims.
+const LARGEST: usize = 8192;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
+    const WHOSE: Whose = Whose {
+        provider: 1,
+        generation: 1,
+    };
+
+    fn key(token: &[u8]) -> Key {
+        Key {
+            whose: WHOSE,
+            token: TokenDigest::of(token),
+        }
+    }
+
+    fn claims(padding: usize) -> Verified<Claims> {
+        let json = format!(r#"{{"sub":"{}"}}"#, "x".repeat(padding));
+        Verified::dangerous_unverified(Claims::parse(json.as_bytes()).unwrap())
+    }
+
     fn noted(recent: &Recent, token: &[u8]) {
-        recent.note(token, &TokenDigest::of(token));
+        recent.note(token, &key(token), &claims(1));
+    }
+
+    fn knows(recent: &Recent, token: &[u8]) -> bool {
+        recent.find(token, WHOSE).is_some()
     }
 
     #[test]
@@ -87,9 +130,25 @@ mod tests {
         let recent = Recent::default();
         let token = b"header.payload.signature";
         noted(&recent, token);
-        assert_eq!(recent.find(token), None);
+        assert_eq!(recent.find(token, WHOSE), None);
         noted(&recent, token);
-        assert_eq!(recent.find(token), Some(TokenDigest::of(token)));
+        assert_eq!(recent.find(token, WHOSE), Some(Seen::Verified(claims(1))));
+    }
+
+    #[test]
+    fn under_other_keys_it_is_not_verified() {
+        let recent = Recent::default();
+        let token = b"header.payload.signature";
+        noted(&recent, token);
+        noted(&recent, token);
+        for (provider, generation) in [(1, 2), (2, 1), (2, 2), (0, 0)] {
+            let whose = Whose {
+                provider,
+                generation,
+            };
+            let digest = Seen::Digest(TokenDigest::of(token));
+            assert_eq!(recent.find(token, whose), Some(digest), "{whose:?}");
+        }
     }
 
     #[test]
@@ -101,10 +160,11 @@ mod tests {
         for at in 0..token.len() {
             let mut other = token.clone();
             other[at] ^= 1;
-            assert_eq!(recent.find(&other), None, "{at}");
+            assert!(!knows(&recent, &other), "{at}");
         }
-        assert_eq!(recent.find(&token[1..]), None);
-        assert_eq!(recent.find(b"ture"), None);
+        assert!(!knows(&recent, &token[1..]));
+        assert!(!knows(&recent, b"ture"));
+        assert!(knows(&recent, &token));
     }
 
     #[test]
@@ -117,33 +177,48 @@ mod tests {
             let token = format!("header.payload.signature-{number:08}");
             noted(&recent, token.as_bytes());
         }
-        assert_eq!(recent.find(&hot), Some(TokenDigest::of(&hot)));
+        assert!(knows(&recent, &hot));
         let kept = (0..10_000)
             .map(|number| format!("header.payload.signature-{number:08}"))
-            .filter(|it| recent.find(it.as_bytes()).is_some());
+            .filter(|it| knows(&recent, it.as_bytes()));
         assert_eq!(kept.count(), 0);
+    }
+
+    /// Threads that count the users of one copy wait for each other.
+    #[test]
+    fn what_is_kept_is_a_copy() {
+        let recent = Recent::default();
+        let (token, ours) = (b"header.payload.signature", claims(1));
+        for _ in 0..2 {
+            recent.note(token, &key(token), &ours);
+        }
+        let Some(Seen::Verified(kept)) = recent.find(token, WHOSE) else {
+            panic!("it is not kept");
+        };
+        assert!(!Arc::ptr_eq(&kept.into_inner(), &ours.into_inner()));
     }
 
     #[test]
     fn memory_is_bounded() {
         let recent = Recent::default();
+        let ours = claims(3000);
+        let room = LARGEST - ours.weight();
         for number in 0..1000 {
-            let token = format!("{}-{number:08}", "x".repeat(LONGEST - 9));
-            noted(&recent, token.as_bytes());
-            noted(&recent, token.as_bytes());
-            assert!(recent.find(token.as_bytes()).is_some());
+            let token = format!("{}-{number:08}", "x".repeat(room - 9));
+            for _ in 0..2 {
+                recent.note(token.as_bytes(), &key(token.as_bytes()), &ours);
+            }
+            assert!(knows(&recent, token.as_bytes()));
         }
-        let kept = recent
-            .0
-            .borrow()
-            .iter()
-            .filter_map(|it| it.known.as_ref())
-            .map(|it| it.token.len())
-            .sum::<usize>();
-        assert_eq!(kept, SLOTS * LONGEST);
-        let long = "x".repeat(LONGEST + 1);
-        noted(&recent, long.as_bytes());
-        noted(&recent, long.as_bytes());
-        assert_eq!(recent.find(long.as_bytes()), None);
+        let slots = recent.0.borrow();
+        let kept = slots.iter().filter_map(|it| it.known.as_ref());
+        let kept: usize = kept.map(|it| it.token.len() + it.claims.weight()).sum();
+        assert_eq!(kept, SLOTS * LARGEST);
+        drop(slots);
+        let large = "x".repeat(room + 1);
+        for _ in 0..2 {
+            recent.note(large.as_bytes(), &key(large.as_bytes()), &ours);
+        }
+        assert!(!knows(&recent, large.as_bytes()));
     }
 }

@@ -20,10 +20,16 @@ pub(crate) struct Tokens(Cache<Key, Entry, Size>);
 /// A token under the keys of one provider: verified for one, it is nothing to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
+    pub(super) whose: Whose,
+    pub(super) token: TokenDigest,
+}
+
+/// Keys of a provider that verified something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Whose {
     /// [`ProviderKeys::uid`].
     pub(super) provider: u64,
     pub(super) generation: u64,
-    pub(super) token: TokenDigest,
 }
 
 #[derive(Clone)]
@@ -85,12 +91,14 @@ impl Tokens {
     /// others any more, but they would fill the cache until new ones push them out.
     fn keep_only(&self, keys: &[ProviderKeys]) {
         let current = |keys: &ProviderKeys| match keys.state {
-            KeyState::Ready { generation, .. } => Some((keys.uid, generation)),
+            KeyState::Ready { generation, .. } => Some(Whose {
+                provider: keys.uid,
+                generation,
+            }),
             KeyState::Pending | KeyState::Unavailable => None,
         };
-        let current: HashSet<(u64, u64)> = keys.iter().filter_map(current).collect();
-        self.0
-            .retain(|key, _| current.contains(&(key.provider, key.generation)));
+        let current: HashSet<Whose> = keys.iter().filter_map(current).collect();
+        self.0.retain(|key, _| current.contains(&key.whose));
     }
 
     /// Memory that is taken.
@@ -114,7 +122,7 @@ impl Tokens {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.token.head() ^ self.provider);
+        state.write_u64(self.token.head() ^ self.whose.provider);
     }
 }
 

@@ -17,9 +17,12 @@ fn claims(number: u64) -> Verified<Claims> {
 }
 
 fn key(number: u64) -> Key {
+    let (provider, generation) = (1, 1);
     Key {
-        provider: 1,
-        generation: 1,
+        whose: Whose {
+            provider,
+            generation,
+        },
         token: TokenDigest::of(number.to_string()),
     }
 }
@@ -136,8 +139,8 @@ fn the_whole_key_counts() {
     let tokens = Tokens::new(1 << 20);
     tokens.keep(key(1), &claims(1));
     let (mut provider, mut generation) = (key(1), key(1));
-    provider.provider = 2;
-    generation.generation = 2;
+    provider.whose.provider = 2;
+    generation.whose.generation = 2;
     for other in [provider, generation, key(2)] {
         assert_eq!(tokens.find(&other), None);
     }
