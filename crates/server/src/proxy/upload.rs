@@ -88,6 +88,14 @@ impl Upload {
         (Upload::Stream(Box::new(stream)), progress)
     }
 
+    /// How far a client's body has come.
+    pub(crate) fn progress(&self) -> Option<Rc<Progress>> {
+        match self {
+            Upload::Stream(stream) => Some(stream.progress.clone()),
+            Upload::Empty | Upload::Whole(_) => None,
+        }
+    }
+
     /// Nothing, or nothing that is gone once it was sent.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Upload::Empty)

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use hyper::client::conn::{http1, http2};
 use hyper::rt::{Executor, Read, Write};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::spawn_local;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use super::super::progress::Progress;
 use super::super::upload::Upload;
 use super::tls::{HTTP2, Tls};
 use crate::keepalive::keep_alive;
@@ -39,8 +41,28 @@ pub(crate) enum Unreachable {
 
 /// A connection that was just opened.
 pub(super) enum Opened {
-    Http1(http1::SendRequest<Upload>),
+    Http1(http1::SendRequest<Upload>, Hold),
     Http2(http2::SendRequest<Upload>),
+}
+
+/// Held by whoever uses an HTTP/1.1 connection.
+///
+/// hyper closes a connection that nobody uses any more, but sends first what it
+/// has begun to send, and to a backend that takes nothing it would do so
+/// forever, with the client's body and its connection.
+#[derive(Debug)]
+pub(super) struct Hold(oneshot::Sender<Parting>);
+
+/// The answer is complete, and what is left of this body may still be sent.
+/// To drop the [`Hold`] instead is to give up.
+type Parting = Option<Rc<Progress>>;
+
+impl Hold {
+    /// The answer is complete, the request is not.
+    pub(super) fn answered(self, body: Parting) {
+        // It fails where the connection has ended.
+        let _ended = self.0.send(body);
+    }
 }
 
 /// What an address lookup found, for a while.
@@ -167,9 +189,26 @@ where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::handshake(io).await.map_err(Unreachable::Http)?;
-    // Whoever waits for the answer learns of errors.
-    spawn_local(async move { connection.with_upgrades().await.ok() });
-    Ok(Opened::Http1(sender))
+    let (hold, left) = oneshot::channel::<Parting>();
+    spawn_local(async move {
+        let mut connection = pin!(connection.with_upgrades());
+        let parting = tokio::select! {
+            biased;
+            // Whoever waits for the answer learns of errors.
+            _ended = &mut connection => return,
+            parting = left => parting,
+        };
+        let patience = if parting.is_ok() { STALL } else { FAREWELL };
+        let body = parting.ok().flatten();
+        while timeout(patience, &mut connection).await.is_err() {
+            let now = Instant::now();
+            let taken = body.as_ref().map(|it| it.backend_since(now));
+            if taken.is_none_or(|at| now.duration_since(at) >= patience) {
+                return;
+            }
+        }
+    });
+    Ok(Opened::Http1(sender, Hold(hold)))
 }
 
 async fn begin_http2<T>(io: T) -> Result<Opened, Unreachable>
@@ -218,6 +257,10 @@ impl fmt::Display for Unreachable {
 }
 
 const NAME_LIFETIME: Duration = Duration::from_secs(5);
+/// How long a backend may take nothing of the rest of a request that it has answered.
+const STALL: Duration = Duration::from_secs(60);
+/// How long it may take for what was begun of one that was given up.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// A busy HTTP/2 connection whose peer vanished is found out by this.
 const PING: Duration = Duration::from_secs(20);
 const MOST_HEADER_BYTES: u32 = 64 * 1024;

@@ -206,16 +206,17 @@ mod tests {
     use countersign_testkit::upstream::Upstream as Site;
     use http::Request;
     use http_body_util::BodyExt;
+    use tokio::io::AsyncWriteExt;
     use tokio::task::LocalSet;
 
     use super::super::upload::Upload;
     use super::pool::IDLE;
     use super::*;
 
-    fn backend(site: &Site, protocol: AppProtocol) -> Backend {
+    fn backend(port: u16, protocol: AppProtocol) -> Backend {
         let endpoint = Endpoint {
             host: "127.0.0.1".into(),
-            port: site.address().port(),
+            port,
         };
         Backend {
             origin: Arc::new(Origin {
@@ -253,10 +254,56 @@ mod tests {
         reused
     }
 
+    /// A request too large for any buffer, to a backend that answers it and takes none of it. What the user of the
+    /// connection does then, and whether the backend's end is reached within so many seconds after.
+    async fn ends_within(seconds: u64, leave: impl FnOnce(Lease)) -> bool {
+        let site = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = site.local_addr().unwrap().port();
+        let backends = [backend(port, AppProtocol::Http)];
+        let pools = Pools::default();
+        let upstreams = pools.upstreams(&backends, 0);
+        let upstream = upstreams.find(BackendId(0)).unwrap();
+        let connect = upstream.connect(false, false, Duration::from_secs(5));
+        let (lease, accepted) = tokio::join!(connect, site.accept());
+        let (mut lease, (mut tcp, _)) = (lease.unwrap(), accepted.unwrap());
+        let body = Upload::Whole(vec![b'x'; 64 * 1024 * 1024].into());
+        let request = Request::post("/").header("host", "a").body(body).unwrap();
+        let answered = lease.send(request);
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        tcp.write_all(answer).await.unwrap();
+        let body = answered.await.unwrap().into_body().collect().await;
+        assert_eq!(body.unwrap().to_bytes(), "ok");
+        leave(lease);
+
+        // Everybody comes to see what has changed.
+        tokio::task::yield_now().await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        tokio::task::yield_now().await;
+        let mut sink = tokio::io::sink();
+        let rest = tokio::io::copy(&mut tcp, &mut sink);
+        let taken = tokio::time::timeout(Duration::from_secs(5), rest).await;
+        // All of it comes where somebody still sends when it is read.
+        taken.is_ok_and(|it| it.is_err() || it.is_ok_and(|it| it < 64 * 1024 * 1024))
+    }
+
+    /// hyper alone would hold it, and the client's body with it, for as long as the backend likes.
+    #[tokio::test]
+    async fn a_backend_that_takes_nothing_is_left() {
+        let ends = async |seconds, leave: fn(Lease)| {
+            let local = LocalSet::new();
+            local.run_until(ends_within(seconds, leave)).await
+        };
+        assert!(!ends(50, Lease::give_back).await, "it may take its time");
+        assert!(ends(61, Lease::give_back).await, "but not forever");
+        assert!(ends(2, drop).await, "given up");
+    }
+
     /// Each entry: whether a connection was there already.
     async fn play(protocol: AppProtocol) -> Vec<bool> {
         let site = Site::start("a");
-        let (pools, backends) = (Pools::default(), [backend(&site, protocol)]);
+        let (pools, backends) = (Pools::default(), [backend(site.address().port(), protocol)]);
         let upstreams = pools.upstreams(&backends, 0);
         let upstream = upstreams.find(BackendId(0)).unwrap();
         let mut reused = vec![exchange(upstream).await, exchange(upstream).await];

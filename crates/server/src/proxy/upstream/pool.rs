@@ -14,8 +14,9 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::super::progress::Progress;
 use super::super::upload::Upload;
-use super::connect::{Addresses, Opened, Unreachable, open};
+use super::connect::{Addresses, Hold, Opened, Unreachable, open};
 use super::dial::{Dialled, Duplex};
 use super::tls::Tls;
 
@@ -37,6 +38,7 @@ pub(crate) struct Pool {
 
 struct Idle {
     sender: http1::SendRequest<Upload>,
+    hold: Hold,
     since: Instant,
 }
 
@@ -52,12 +54,14 @@ struct Shared {
 pub(crate) struct Lease {
     pool: Rc<Pool>,
     sender: Sender,
+    /// How far the body is that was sent.
+    upload: Option<Rc<Progress>>,
     /// It has served before, so its end may be on the way to us.
     pub(crate) reused: bool,
 }
 
 enum Sender {
-    Http1(http1::SendRequest<Upload>),
+    Http1(http1::SendRequest<Upload>, Hold),
     Http2(Stream),
 }
 
@@ -101,7 +105,7 @@ impl Pool {
         loop {
             let idle = self.idle.borrow_mut().pop()?;
             if idle.sender.is_ready() {
-                return Some(self.lease(Sender::Http1(idle.sender), true));
+                return Some(self.lease(Sender::Http1(idle.sender, idle.hold), true));
             }
         }
     }
@@ -125,7 +129,7 @@ impl Pool {
         let opened = open(&self.addresses, self.tls.as_ref(), self.protocol, upgrade).await?;
         self.failed.set(None);
         Ok(match opened {
-            Opened::Http1(sender) => self.lease(Sender::Http1(sender), false),
+            Opened::Http1(sender, hold) => self.lease(Sender::Http1(sender, hold), false),
             Opened::Http2(sender) => {
                 self.multiplexes.set(true);
                 let shared = Rc::new(Shared {
@@ -189,6 +193,7 @@ impl Pool {
         Lease {
             pool: self.clone(),
             sender,
+            upload: None,
             reused,
         }
     }
@@ -207,8 +212,9 @@ impl Lease {
         mut request: Request<Upload>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<>
     {
+        self.upload = request.body().progress();
         match &mut self.sender {
-            Sender::Http1(sender) => {
+            Sender::Http1(sender, _) => {
                 to_http1(&mut request);
                 Either::Left(sender.try_send_request(request))
             }
@@ -221,17 +227,27 @@ impl Lease {
 
     /// Ends the exchange: the connection may serve another.
     pub(crate) fn give_back(self) {
-        let Lease { pool, sender, .. } = self;
-        if let Sender::Http1(sender) = sender {
-            let mut idle = pool.idle.borrow_mut();
-            // Not ready: the rest of a request is still to be sent, and the
-            // connection closes behind it.
-            if sender.is_ready() && idle.len() < MOST_IDLE {
-                idle.push(Idle {
-                    sender,
-                    since: Instant::now(),
-                });
-            }
+        let Lease {
+            pool,
+            sender,
+            upload,
+            ..
+        } = self;
+        let Sender::Http1(sender, hold) = sender else {
+            return;
+        };
+        if !sender.is_ready() {
+            // The connection closes behind the rest of the request.
+            hold.answered(upload);
+            return;
+        }
+        let mut idle = pool.idle.borrow_mut();
+        if idle.len() < MOST_IDLE {
+            idle.push(Idle {
+                sender,
+                hold,
+                since: Instant::now(),
+            });
         }
     }
 }
