@@ -277,6 +277,7 @@ impl Client {
             match self.stream.fill_buf().map(<[u8]>::len) {
                 Ok(0) => return true,
                 Ok(length) => self.stream.consume(length),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return !matches!(
                         error.kind(),

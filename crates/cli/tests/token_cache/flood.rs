@@ -82,4 +82,13 @@ fn its_size_is_what_the_parameters_say() {
     world.set(&json!({"tokenCacheBytes": 20_000}));
     send(&world, &some, 200);
     assert!(world.bytes() < 20_100.0, "{}", world.bytes());
+
+    // With the cache goes what each worker has of it.
+    world.heat(PATH, &some[0]);
+    world.set(&json!({"tokenCacheBytes": 0}));
+    let hits = world.count("hits");
+    for _ in 0..6 {
+        assert_eq!(world.status(PATH, &some[0]), 200);
+    }
+    assert_eq!((world.count("hits"), world.bytes()), (hits, 0.0));
 }

@@ -100,8 +100,9 @@ fn lapsing(upstream: &Upstream, outlive: bool) -> (Gateway, String) {
     scene.route("/ws", true);
     scene.route("/events", true);
     scene.settings.streams_outlive_token = outlive;
+    let gateway = scene.strict().start();
     let token = key.token(&json!({ "iss": "i", "sub": "alice", "exp": unix() + 3 }));
-    (scene.strict().start(), format!("Bearer {token}"))
+    (gateway, format!("Bearer {token}"))
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn a_reload_ends_the_streams_that_began_before_it() {
 fn a_tunnel_that_is_silent_both_ways_ends() {
     let upstream = upstream();
     let mut scene = Scene::to(upstream.address());
-    scene.settings.timeouts.idle = Duration::from_secs(2);
+    scene.settings.timeouts.idle = Duration::from_secs(3);
     let gateway = scene.start();
     let (mut socket, response) = ask(&gateway, "websocket", &[]);
     assert_eq!(response.status, 101);
