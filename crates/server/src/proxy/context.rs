@@ -126,6 +126,7 @@ impl Context {
                 &self.random,
             ))
         };
+        view.recent.clear();
         *view = Rc::new(View::new(running, plan));
         view.clone()
     }
@@ -133,7 +134,7 @@ impl Context {
 
 impl View {
     fn new(running: Arc<Running>, plan: Rc<Plan>) -> View {
-        let recent = Recent::default();
+        let recent = Recent::new(running.compiled.token_cache.bytes > 0);
         View {
             running,
             recent,

@@ -12,8 +12,8 @@ use countersign_jose::{Claims, TokenDigest, Verified};
 use super::tokens::{Key, Whose};
 
 /// One worker's own, for as long as it sees one [`Running`](countersign_runtime::Running).
-#[derive(Default)]
-pub(crate) struct Recent(RefCell<[Slot; SLOTS]>);
+/// Without any slots where nothing is kept.
+pub(crate) struct Recent(RefCell<Vec<Slot>>);
 
 #[derive(Default)]
 struct Slot {
@@ -38,6 +38,17 @@ pub(super) enum Seen {
 }
 
 impl Recent {
+    /// Keeps something, unless no token is to be kept.
+    pub(crate) fn new(keeps: bool) -> Recent {
+        let slots = if keeps { SLOTS } else { 0 };
+        Recent(RefCell::new((0..slots).map(|_| Slot::default()).collect()))
+    }
+
+    /// Lets go of everything, for good: streams may hold what this belongs to for long.
+    pub(crate) fn clear(&self) {
+        self.0.take();
+    }
+
     /// What is known of this very token, if it was kept.
     pub(super) fn find(&self, token: &[u8], whose: Whose) -> Option<Seen> {
         let mark = mark(token)?;
@@ -127,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_token_is_kept_when_it_comes_twice_in_a_row() {
-        let recent = Recent::default();
+        let recent = Recent::new(true);
         let token = b"header.payload.signature";
         noted(&recent, token);
         assert_eq!(recent.find(token, WHOSE), None);
@@ -136,8 +147,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_kept_where_nothing_is_to_be_kept() {
+        let (never, ended) = (Recent::new(false), Recent::new(true));
+        let token = b"header.payload.signature";
+        noted(&ended, token);
+        noted(&ended, token);
+        ended.clear();
+        for recent in [never, ended] {
+            for _ in 0..3 {
+                assert!(!knows(&recent, token));
+                noted(&recent, token);
+            }
+        }
+    }
+
+    #[test]
     fn under_other_keys_it_is_not_verified() {
-        let recent = Recent::default();
+        let recent = Recent::new(true);
         let token = b"header.payload.signature";
         noted(&recent, token);
         noted(&recent, token);
@@ -153,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_byte_of_a_token_counts() {
-        let recent = Recent::default();
+        let recent = Recent::new(true);
         let token = b"header.payload.signature".to_vec();
         noted(&recent, &token);
         noted(&recent, &token);
@@ -169,7 +195,7 @@ mod tests {
 
     #[test]
     fn many_in_turn_leave_what_is_kept() {
-        let recent = Recent::default();
+        let recent = Recent::new(true);
         let hot = b"hot.token.with-a-signature".to_vec();
         noted(&recent, &hot);
         noted(&recent, &hot);
@@ -187,7 +213,7 @@ mod tests {
     /// Threads that count the users of one copy wait for each other.
     #[test]
     fn what_is_kept_is_a_copy() {
-        let recent = Recent::default();
+        let recent = Recent::new(true);
         let (token, ours) = (b"header.payload.signature", claims(1));
         for _ in 0..2 {
             recent.note(token, &key(token), &ours);
@@ -200,7 +226,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let recent = Recent::default();
+        let recent = Recent::new(true);
         let ours = claims(3000);
         let room = LARGEST - ours.weight();
         for number in 0..1000 {

@@ -123,7 +123,7 @@ impl World {
         World {
             shard: handle.metrics().shard(0),
             tokens: Tokens::new(TokenCache::default().bytes),
-            recent: Recent::default(),
+            recent: Recent::new(true),
             handle,
             published,
         }

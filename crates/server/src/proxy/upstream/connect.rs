@@ -221,6 +221,8 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING)
+        // One that hangs would be told farewell forever.
+        .keep_alive_while_idle(true)
         .handshake(io)
         .await
         .map_err(Unreachable::Http)?;
