@@ -10,6 +10,7 @@ mod connection;
 mod edge;
 mod gate;
 mod keepalive;
+mod leash;
 mod proxy;
 mod server;
 mod worker;

@@ -26,6 +26,7 @@ use super::pulse::{InFlight, Late, Pulse, Verdict};
 use super::stream::Stream;
 use super::wire::Wire;
 use crate::connection::Connection;
+use crate::leash::{Leash, leashed};
 
 /// Speaks HTTP until the connection ends or goes over to another protocol.
 pub(super) async fn serve<H: Handler>(
@@ -46,6 +47,7 @@ pub(super) async fn serve<H: Handler>(
         connection: connection.clone(),
         handler,
         limits,
+        idle: timeouts.idle,
     };
     let end = if connection.http2 {
         let mut conversation = over_http2(&limits).serve_connection(io, requests);
@@ -124,7 +126,7 @@ struct Local;
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, stream: F) {
-        tokio::task::spawn_local(stream);
+        tokio::task::spawn_local(leashed(stream));
     }
 }
 
@@ -263,6 +265,8 @@ struct Requests<H> {
     connection: Rc<Connection>,
     handler: Rc<H>,
     limits: Limits,
+    /// How long a client may take nothing of an answer.
+    idle: Duration,
 }
 
 impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
@@ -278,7 +282,7 @@ impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
             Ok(()) => request,
             Err(_) => check::leaned(request),
         };
-        let pulse = self.pulse.clone();
+        let (pulse, idle) = (self.pulse.clone(), self.idle);
         let switches = !connection.http2 && request.headers().contains_key(UPGRADE);
         Box::pin(async move {
             let response = match checked {
@@ -295,8 +299,13 @@ impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
                 });
             }
             flight.answered();
+            let leash = Leash::current();
+            if let Some(leash) = &leash {
+                leash.allow(idle);
+            }
             Ok(response.map(|body| Tracked {
                 body,
+                leash,
                 _flight: flight,
             }))
         })
@@ -306,6 +315,8 @@ impl<H: Handler> Service<Request<Incoming>> for Requests<H> {
 /// A body that keeps its request running until all of it was sent.
 struct Tracked<B> {
     body: B,
+    /// In HTTP/2. In HTTP/1 the [`Pulse`] knows of a client that takes nothing.
+    leash: Option<Rc<Leash>>,
     _flight: InFlight,
 }
 
@@ -317,7 +328,12 @@ impl<B: Body + Unpin> Body for Tracked<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let Tracked { body, leash, .. } = &mut *self;
+        let poll = || Pin::new(body).poll_frame(cx);
+        match leash {
+            Some(leash) => leash.poll(poll),
+            None => poll(),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

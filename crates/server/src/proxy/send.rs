@@ -64,7 +64,7 @@ impl Sending<'_> {
             } else {
                 None
             };
-            let mut error = match bounds.within(lease.send(request)).await {
+            let failed = match bounds.within(lease.send(request)).await {
                 Ok(Ok(response)) => {
                     return Ok(Answered {
                         response,
@@ -72,13 +72,13 @@ impl Sending<'_> {
                         bounds,
                     });
                 }
-                Ok(Err(error)) => error,
+                Ok(Err(failed)) => failed,
                 Err(cut) => return Err(late(cut, "no answer in time")),
             };
-            let again = error.take_message().or(spare).filter(|_| !fresh);
+            let again = failed.unsent.or(spare).filter(|_| !fresh);
             match (exchange.fault(), again) {
                 (None, Some(unsent)) => request = unsent,
-                (fault, _) => return Err(broken(fault, &error.into_error())),
+                (fault, _) => return Err(broken(fault, &failed.error)),
             }
             fresh = true;
         }

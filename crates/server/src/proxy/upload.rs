@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     left: u64,
     /// The client may say nothing for as long as this.
     patience: Duration,
+    /// The backend may take nothing for as long as this.
+    idle: Duration,
     /// Since when it says nothing, though it is asked.
     silent: Option<Instant>,
     stall: Option<Pin<Box<Sleep>>>,
@@ -79,6 +81,7 @@ impl Upload {
             progress: progress.clone(),
             left: terms.most.unwrap_or(u64::MAX),
             patience,
+            idle: terms.idle,
             silent: None,
             stall: None,
             watch: Watch::new(terms.bounds),
@@ -93,6 +96,14 @@ impl Upload {
         match self {
             Upload::Stream(stream) => Some(stream.progress.clone()),
             Upload::Empty | Upload::Whole(_) => None,
+        }
+    }
+
+    /// How long a backend may take nothing of it.
+    pub(crate) fn idle(&self) -> Duration {
+        match self {
+            Upload::Stream(stream) => stream.idle,
+            Upload::Empty | Upload::Whole(_) => PATIENCE,
         }
     }
 

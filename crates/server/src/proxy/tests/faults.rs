@@ -32,20 +32,26 @@ fn a_silent_backend_is_504_and_its_connection_is_not_used_again() {
 
 #[test]
 fn a_backend_that_takes_no_body_is_504_as_well() {
-    // Accepts by the kernel's queue alone, and never reads.
-    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut scene = Scene::to(deaf.local_addr().unwrap());
-    scene.rules[0].timeouts.backend = Some(Duration::from_millis(400));
-    let gateway = scene.start();
-    let mut client = Client::connect(gateway.address).unwrap();
-    client
-        .write(b"POST /deaf HTTP/1.1\r\nhost: a\r\ncontent-length: 90000000\r\n\r\n")
-        .unwrap();
-    let start = Instant::now();
-    // Writing ends in an error once the gateway has given up.
-    while client.write(&[b'x'; 64 * 1024]).is_ok() {}
-    assert!(start.elapsed() < Duration::from_secs(7), "it has hung up");
-    assert_eq!(gateway.logged("/deaf")["status"], 504);
+    for protocol in [AppProtocol::Http, AppProtocol::Http2] {
+        // Accepts by the kernel's queue alone, and never reads.
+        let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut scene = Scene::to(deaf.local_addr().unwrap());
+        scene.backends[0].protocol = protocol;
+        scene.rules[0].timeouts.backend = Some(Duration::from_millis(400));
+        let gateway = scene.start();
+        let mut client = Client::connect(gateway.address).unwrap();
+        client
+            .write(b"POST /deaf HTTP/1.1\r\nhost: a\r\ncontent-length: 90000000\r\n\r\n")
+            .unwrap();
+        let start = Instant::now();
+        // Writing ends in an error once the gateway has given up.
+        while client.write(&[b'x'; 64 * 1024]).is_ok() {}
+        assert!(
+            start.elapsed() < Duration::from_secs(7),
+            "{protocol:?}: it has hung up"
+        );
+        assert_eq!(gateway.logged("/deaf")["status"], 504);
+    }
 }
 
 /// Takes no connection: its queue is full, so the kernel drops what comes.

@@ -1,7 +1,11 @@
 //! HTTP/2 on either side, and gRPC through it.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,17 +15,18 @@ use countersign_testkit::mint::Key;
 use countersign_testkit::site::Reply;
 use countersign_testkit::tls::{Authority, Identity};
 use countersign_testkit::upstream::Upstream;
+use futures_util::stream::unfold;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest, handshake};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 
 use super::scene::Scene;
 
-type Sent = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
+type Sent = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
 
 pub(super) async fn connect(to: SocketAddr) -> SendRequest<Sent> {
     let tcp = tokio::net::TcpStream::connect(to).await.unwrap();
@@ -61,6 +66,105 @@ fn scene(upstream: &Upstream, protocol: AppProtocol) -> Scene {
     let mut scene = Scene::to(upstream.address());
     scene.backends[0].protocol = protocol;
     scene
+}
+
+/// It would not be told, and could hold the body of a client that is long gone.
+#[test]
+fn a_backend_that_takes_nothing_learns_that_its_client_has_gone() {
+    let (backend, end) = holding();
+    let mut scene = Scene::to(backend);
+    scene.backends[0].protocol = AppProtocol::Http2;
+    let gateway = scene.start();
+    run(async {
+        let mut client = connect(gateway.address).await;
+        let body = Full::from(vec![b'x'; 3 * WINDOW as usize]).boxed_unsync();
+        let request = Request::post("http://shop.test/").body(body).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(end.try_recv().is_err());
+        drop(answer);
+        while end.try_recv().is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+/// It answers pings, and may hold its other streams.
+#[test]
+fn a_client_that_takes_nothing_of_one_answer_loses_that() {
+    let upstream = Upstream::start("a");
+    for path in ["/taken", "/held"] {
+        upstream.answer(path, Reply::new(200).body(vec![b'x'; 4_000_000]));
+    }
+    let mut scene = scene(&upstream, AppProtocol::Http);
+    scene.settings.timeouts.idle = Duration::from_secs(2);
+    let gateway = scene.start();
+    run(async {
+        let tcp = tokio::net::TcpStream::connect(gateway.address)
+            .await
+            .unwrap();
+        let (mut client, connection) = Builder::new(TokioExecutor::new())
+            .initial_connection_window_size(16_000_000)
+            .handshake(TokioIo::new(tcp))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let taken = client.send_request(request("/taken", "")).await.unwrap();
+        let held = client.send_request(request("/held", "")).await.unwrap();
+        let whole = taken.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(whole.len(), 4_000_000);
+        // To ask for its body would be to take of it.
+        assert_eq!(gateway.logged("/held")["cut"], "client");
+        let other = client.send_request(request("/other", "")).await.unwrap();
+        assert_eq!(other.status(), 200);
+        assert!(held.into_body().collect().await.is_err());
+    });
+}
+
+const WINDOW: u32 = 65_535;
+
+struct Ended(Sender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _unwanted = self.0.send(());
+    }
+}
+
+/// A backend that begins an answer and takes nothing of the request; tells when the request has ended.
+fn holding() -> (SocketAddr, Receiver<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (ended, end) = channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let (tcp, _) = listener.accept().await.unwrap();
+            let kept = RefCell::new(Vec::new());
+            let answer = service_fn(|request: Request<Incoming>| {
+                kept.borrow_mut().push(request.into_body());
+                let state = (Ended(ended.clone()), false);
+                let pieces = unfold(state, |(ended, begun)| async move {
+                    if begun {
+                        pending::<()>().await;
+                    }
+                    let piece = Frame::data(Bytes::from("begun"));
+                    Some((Ok::<_, Infallible>(piece), (ended, true)))
+                });
+                async { Ok::<_, Infallible>(Response::new(StreamBody::new(pieces))) }
+            });
+            let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            http.initial_stream_window_size(WINDOW);
+            let _ended = http.serve_connection(TokioIo::new(tcp), answer).await;
+        });
+    });
+    (address, end)
 }
 
 #[test]
@@ -289,7 +393,7 @@ fn alpn_server(identity: &Identity) -> SocketAddr {
                             .headers_mut()
                             .insert("upgrade", "websocket".parse().unwrap());
                     }
-                    Ok::<_, std::convert::Infallible>(response)
+                    Ok::<_, Infallible>(response)
                 });
                 let io = TokioIo::new(tls);
                 if http2 {

@@ -19,8 +19,10 @@ use tokio::time::{Instant, timeout};
 
 use super::super::progress::Progress;
 use super::super::upload::Upload;
+use super::tethered::{STALL, Tethered};
 use super::tls::{HTTP2, Tls};
 use crate::keepalive::keep_alive;
+use crate::leash::leashed;
 
 /// Why there is no connection. Says nothing that a log may not say.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(crate) enum Unreachable {
 /// A connection that was just opened.
 pub(super) enum Opened {
     Http1(http1::SendRequest<Upload>, Hold),
-    Http2(http2::SendRequest<Upload>),
+    Http2(http2::SendRequest<Tethered<Upload>>),
 }
 
 /// Held by whoever uses an HTTP/1.1 connection.
@@ -239,9 +241,7 @@ where
     F: Future + 'static,
 {
     fn execute(&self, work: F) {
-        spawn_local(async move {
-            work.await;
-        });
+        spawn_local(leashed(work));
     }
 }
 
@@ -259,8 +259,6 @@ impl fmt::Display for Unreachable {
 }
 
 const NAME_LIFETIME: Duration = Duration::from_secs(5);
-/// How long a backend may take nothing of the rest of a request that it has answered.
-const STALL: Duration = Duration::from_secs(60);
 /// How long it may take for what was begun of one that was given up.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A busy HTTP/2 connection whose peer vanished is found out by this.

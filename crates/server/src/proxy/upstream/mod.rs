@@ -8,6 +8,7 @@
 mod connect;
 mod dial;
 mod pool;
+mod tethered;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -200,13 +201,19 @@ const OTHERS: usize = 3;
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::sync::Arc;
 
+    use bytes::Bytes;
     use countersign_core::origin::Origin;
     use countersign_testkit::upstream::Upstream as Site;
-    use http::Request;
-    use http_body_util::BodyExt;
-    use tokio::io::AsyncWriteExt;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Full};
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::sync::oneshot;
     use tokio::task::LocalSet;
 
     use super::super::upload::Upload;
@@ -254,50 +261,67 @@ mod tests {
         reused
     }
 
-    /// A request too large for any buffer, to a backend that answers it and takes none of it. What the user of the
-    /// connection does then, and whether the backend's end is reached within so many seconds after.
-    async fn ends_within(seconds: u64, leave: impl FnOnce(Lease)) -> bool {
+    const LARGE: usize = 64 * 1024 * 1024;
+
+    /// Answers one request before it takes anything of its body, and keeps that.
+    async fn answer_early(site: tokio::net::TcpListener, put: oneshot::Sender<Incoming>) {
+        let (tcp, _) = site.accept().await.unwrap();
+        let put = RefCell::new(Some(put));
+        let answer = service_fn(|request: Request<Incoming>| {
+            let put = put.take().unwrap();
+            put.send(request.into_body()).unwrap();
+            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("ok"))) }
+        });
+        let served = http1::Builder::new().serve_connection(TokioIo::new(tcp), answer);
+        let _ended = served.await;
+    }
+
+    /// A request too large for any buffer, to a backend that answers it and takes none of it. Whether what is left of
+    /// it is still sent so many seconds after the user of the connection has left.
+    async fn goes_on(seconds: u64, leave: impl FnOnce(Lease)) -> bool {
         let site = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = site.local_addr().unwrap().port();
-        let backends = [backend(port, AppProtocol::Http)];
+        let backends = [backend(
+            site.local_addr().unwrap().port(),
+            AppProtocol::Http,
+        )];
+        let (put, body) = oneshot::channel();
+        tokio::task::spawn_local(answer_early(site, put));
         let pools = Pools::default();
         let upstreams = pools.upstreams(&backends, 0);
         let upstream = upstreams.find(BackendId(0)).unwrap();
-        let connect = upstream.connect(false, false, Duration::from_secs(5));
-        let (lease, accepted) = tokio::join!(connect, site.accept());
-        let (mut lease, (mut tcp, _)) = (lease.unwrap(), accepted.unwrap());
-        let body = Upload::Whole(vec![b'x'; 64 * 1024 * 1024].into());
-        let request = Request::post("/").header("host", "a").body(body).unwrap();
-        let answered = lease.send(request);
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-        tcp.write_all(answer).await.unwrap();
-        let body = answered.await.unwrap().into_body().collect().await;
-        assert_eq!(body.unwrap().to_bytes(), "ok");
+        let mut lease = upstream
+            .connect(false, false, Duration::from_secs(5))
+            .await
+            .unwrap();
+        let request = Request::post("/")
+            .header("host", "a")
+            .body(Upload::Whole(vec![b'x'; LARGE].into()))
+            .unwrap();
+        let answer = lease.send(request).await.unwrap().into_body();
+        assert_eq!(answer.collect().await.unwrap().to_bytes(), "ok");
+        let body = body.await.unwrap();
         leave(lease);
 
         // Everybody comes to see what has changed.
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(seconds)).await;
         tokio::time::resume();
-        tokio::task::yield_now().await;
-        let mut sink = tokio::io::sink();
-        let rest = tokio::io::copy(&mut tcp, &mut sink);
-        let taken = tokio::time::timeout(Duration::from_secs(5), rest).await;
-        // All of it comes where somebody still sends when it is read.
-        taken.is_ok_and(|it| it.is_err() || it.is_ok_and(|it| it < 64 * 1024 * 1024))
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let rest = tokio::time::timeout(Duration::from_secs(10), body.collect()).await;
+        rest.is_ok_and(|it| it.is_ok_and(|it| it.to_bytes().len() == LARGE))
     }
 
     /// hyper alone would hold it, and the client's body with it, for as long as the backend likes.
     #[tokio::test]
     async fn a_backend_that_takes_nothing_is_left() {
-        let ends = async |seconds, leave: fn(Lease)| {
+        let goes_on = async |seconds, leave: fn(Lease)| {
             let local = LocalSet::new();
-            local.run_until(ends_within(seconds, leave)).await
+            local.run_until(goes_on(seconds, leave)).await
         };
-        assert!(!ends(50, Lease::give_back).await, "it may take its time");
-        assert!(ends(61, Lease::give_back).await, "but not forever");
-        assert!(ends(2, drop).await, "given up");
+        assert!(goes_on(50, Lease::give_back).await, "it may take its time");
+        assert!(!goes_on(61, Lease::give_back).await, "but not forever");
+        assert!(!goes_on(2, drop).await, "given up");
     }
 
     /// Each entry: whether a connection was there already.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use countersign_core::backend::{AppProtocol, BackendTls, Endpoint};
+use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::{Request, Response, Uri, Version, uri};
@@ -18,6 +19,7 @@ use super::super::progress::Progress;
 use super::super::upload::Upload;
 use super::connect::{Addresses, Hold, Opened, Unreachable, open};
 use super::dial::{Dialled, Duplex};
+use super::tethered::{Held, STALL, Tethered};
 use super::tls::Tls;
 
 /// Connections to one endpoint, kept by one worker.
@@ -44,7 +46,7 @@ struct Idle {
 
 /// An HTTP/2 connection.
 struct Shared {
-    sender: RefCell<http2::SendRequest<Upload>>,
+    sender: RefCell<http2::SendRequest<Tethered<Upload>>>,
     streams: Cell<usize>,
     idle_since: Cell<Instant>,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Lease {
     sender: Sender,
     /// How far the body is that was sent.
     upload: Option<Rc<Progress>>,
+    /// The body that was sent over HTTP/2.
+    held: Option<Held>,
     /// It has served before, so its end may be on the way to us.
     pub(crate) reused: bool,
 }
@@ -194,6 +198,7 @@ impl Pool {
             pool: self.clone(),
             sender,
             upload: None,
+            held: None,
             reused,
         }
     }
@@ -210,17 +215,23 @@ impl Lease {
     pub(crate) fn send(
         &mut self,
         mut request: Request<Upload>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<>
-    {
+    ) -> impl Future<Output = Result<Response<Incoming>, Failed>> + use<> {
         self.upload = request.body().progress();
         match &mut self.sender {
             Sender::Http1(sender, _) => {
                 to_http1(&mut request);
-                Either::Left(sender.try_send_request(request))
+                let answer = sender.try_send_request(request);
+                Either::Left(answer.map_err(|error| Failed::new(error, |it| it)))
             }
             Sender::Http2(stream) => {
                 to_http2(&mut request, self.pool.tls.is_some());
-                Either::Right(stream.0.sender.borrow_mut().try_send_request(request))
+                let (head, body) = request.into_parts();
+                let idle = body.idle();
+                let (body, held) = Tethered::new(body, idle);
+                self.held = Some(held);
+                let request = Request::from_parts(head, body);
+                let answer = stream.0.sender.borrow_mut().try_send_request(request);
+                Either::Right(answer.map_err(|error| Failed::new(error, Tethered::into_inner)))
             }
         }
     }
@@ -231,8 +242,12 @@ impl Lease {
             pool,
             sender,
             upload,
+            held,
             ..
         } = self;
+        if let Some(held) = held {
+            held.answered(STALL);
+        }
         let Sender::Http1(sender, hold) = sender else {
             return;
         };
@@ -248,6 +263,24 @@ impl Lease {
                 hold,
                 since: Instant::now(),
             });
+        }
+    }
+}
+
+/// A request that was not answered.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: hyper::Error,
+    /// The request, where nothing of it was sent.
+    pub(crate) unsent: Option<Request<Upload>>,
+}
+
+impl Failed {
+    fn new<B>(mut error: TrySendError<Request<B>>, body: impl FnOnce(B) -> Upload) -> Failed {
+        let unsent = error.take_message().map(|request| request.map(body));
+        Failed {
+            error: error.into_error(),
+            unsent,
         }
     }
 }
