@@ -126,7 +126,7 @@ struct Local;
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, stream: F) {
-        tokio::task::spawn_local(leashed(stream));
+        tokio::task::spawn_local(leashed(Rc::default(), stream));
     }
 }
 

@@ -15,14 +15,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::progress::Progress;
 use super::super::upload::Upload;
 use super::tethered::{STALL, Tethered};
 use super::tls::{HTTP2, Tls};
 use crate::keepalive::keep_alive;
-use crate::leash::leashed;
+use crate::leash::{Leash, leashed};
 
 /// Why there is no connection. Says nothing that a log may not say.
 #[derive(Debug)]
@@ -217,31 +217,47 @@ async fn begin_http2<T>(io: T) -> Result<Opened, Unreachable>
 where
     T: Read + Write + Unpin + 'static,
 {
-    let (sender, connection) = http2::Builder::new(Local)
+    let leash = Rc::<Leash>::default();
+    let (sender, connection) = http2::Builder::new(Local::new(&leash))
         .timer(TokioTimer::new())
         .max_header_list_size(MOST_HEADER_BYTES)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING)
-        // One that hangs would be told farewell forever.
-        .keep_alive_while_idle(true)
         .handshake(io)
         .await
         .map_err(Unreachable::Http)?;
-    spawn_local(async move { connection.await.ok() });
+    spawn_local(async move {
+        let _ended = connection.await;
+        // Nobody uses it any more. A backend that hangs would be told so forever.
+        sleep(FAREWELL).await;
+        leash.pull();
+    });
     Ok(Opened::Http2(sender))
 }
 
 /// Runs HTTP/2's own tasks on this worker.
-#[derive(Debug, Clone, Copy)]
-struct Local;
+#[derive(Debug, Clone)]
+struct Local {
+    /// For the first of them, which reads and writes the connection.
+    connection: Rc<RefCell<Option<Rc<Leash>>>>,
+}
+
+impl Local {
+    fn new(connection: &Rc<Leash>) -> Local {
+        Local {
+            connection: Rc::new(RefCell::new(Some(connection.clone()))),
+        }
+    }
+}
 
 impl<F> Executor<F> for Local
 where
     F: Future + 'static,
 {
     fn execute(&self, work: F) {
-        spawn_local(leashed(work));
+        let leash = self.connection.take().unwrap_or_default();
+        spawn_local(leashed(leash, work));
     }
 }
 
@@ -261,8 +277,10 @@ impl fmt::Display for Unreachable {
 const NAME_LIFETIME: Duration = Duration::from_secs(5);
 /// How long it may take for what was begun of one that was given up.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// A busy HTTP/2 connection whose peer vanished is found out by this.
-const PING: Duration = Duration::from_secs(20);
+/// A busy HTTP/2 connection whose peer hangs is found out by this. Servers of
+/// gRPC hang up on who pings them more often than every five minutes while
+/// they have nothing to say.
+const PING: Duration = Duration::from_secs(330);
 const MOST_HEADER_BYTES: u32 = 64 * 1024;
 /// What a backend may send ahead of a slow client; and room for as many of
 /// these as share a connection, lest they hold up the others on it.
@@ -271,7 +289,26 @@ const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::task::LocalSet;
+
     use super::*;
+
+    /// Not even what it says first is read on the other side.
+    #[tokio::test(start_paused = true)]
+    async fn an_http2_connection_that_hangs_ends_when_nobody_uses_it() {
+        let (near, mut far) = duplex(64);
+        let local = LocalSet::new();
+        let ended = local.run_until(async {
+            let opened = begin_http2(TokioIo::new(near)).await;
+            sleep(10 * FAREWELL).await;
+            assert!(far.write_all(b"\0").await.is_ok(), "it is in use");
+            drop(opened);
+            sleep(2 * FAREWELL).await;
+            far.write_all(b"\0").await.is_err()
+        });
+        assert!(ended.await);
+    }
 
     #[tokio::test]
     async fn backends_that_vanish_are_found_out() {

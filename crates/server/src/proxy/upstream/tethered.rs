@@ -170,7 +170,7 @@ mod tests {
 
     impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
         fn execute(&self, work: F) {
-            spawn_local(leashed(work));
+            spawn_local(leashed(Rc::default(), work));
         }
     }
 
