@@ -44,10 +44,10 @@ pub(crate) enum Unreachable {
 /// A connection that was just opened.
 pub(super) enum Opened {
     Http1(http1::SendRequest<Upload>, Hold),
-    Http2(http2::SendRequest<Tethered<Upload>>),
+    Http2(http2::SendRequest<Tethered<Upload>>, Hold),
 }
 
-/// Held by whoever uses an HTTP/1.1 connection.
+/// Held by whoever uses a connection.
 ///
 /// hyper closes a connection that nobody uses any more, but sends first what it
 /// has begun to send, and to a backend that takes nothing it would do so
@@ -227,13 +227,16 @@ where
         .handshake(io)
         .await
         .map_err(Unreachable::Http)?;
+    let (hold, left) = oneshot::channel();
     spawn_local(async move {
+        // It ends before the last of its streams, where the backend takes no more of them.
         let _ended = connection.await;
-        // Nobody uses it any more. A backend that hangs would be told so forever.
-        sleep(FAREWELL).await;
+        let _left = left.await;
+        // A backend that hangs would be told farewell forever.
+        sleep(STALL).await;
         leash.pull();
     });
-    Ok(Opened::Http2(sender))
+    Ok(Opened::Http2(sender, Hold(hold)))
 }
 
 /// Runs HTTP/2's own tasks on this worker.
@@ -289,7 +292,17 @@ const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncWriteExt, duplex};
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Full};
+    use hyper::body::Incoming;
+    use hyper::server::conn::http2 as server;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::Notify;
     use tokio::task::LocalSet;
 
     use super::*;
@@ -301,13 +314,60 @@ mod tests {
         let local = LocalSet::new();
         let ended = local.run_until(async {
             let opened = begin_http2(TokioIo::new(near)).await;
-            sleep(10 * FAREWELL).await;
+            sleep(10 * STALL).await;
             assert!(far.write_all(b"\0").await.is_ok(), "it is in use");
             drop(opened);
-            sleep(2 * FAREWELL).await;
+            sleep(2 * STALL).await;
             far.write_all(b"\0").await.is_err()
         });
         assert!(ended.await);
+    }
+
+    /// Answers one request after a while, and says at once that it takes no others.
+    async fn last_of_its_kind(stream: DuplexStream) {
+        let told = Notify::new();
+        let answer = service_fn(|_: Request<Incoming>| {
+            told.notify_one();
+            async {
+                sleep(10 * STALL).await;
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("at last")))
+            }
+        });
+        let http = server::Builder::new(TokioExecutor::new());
+        let mut served = pin!(http.serve_connection(TokioIo::new(stream), answer));
+        tokio::select! {
+            _ended = &mut served => return,
+            () = told.notified() => served.as_mut().graceful_shutdown(),
+        }
+        let _ended = served.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_outlive_a_farewell_of_the_backend() {
+        let (near, far) = duplex(64 * 1024);
+        let local = LocalSet::new();
+        let answered = local.run_until(async {
+            spawn_local(last_of_its_kind(far));
+            let opened = begin_http2(TokioIo::new(near)).await.unwrap();
+            let Opened::Http2(mut sender, _hold) = opened else {
+                panic!("it is no HTTP/2");
+            };
+            let mut ask = || {
+                let (body, held) = Tethered::new(Upload::Empty, STALL);
+                let request = Request::get("http://a/").body(body).unwrap();
+                (sender.send_request(request), held)
+            };
+            let (answer, _held) = ask();
+            let late = async {
+                sleep(STALL).await;
+                ask().0.await.is_err()
+            };
+            let (answer, refused) = tokio::join!(answer, late);
+            assert!(refused);
+            let body = answer.unwrap().into_body();
+            body.collect().await.unwrap().to_bytes()
+        });
+        assert_eq!(answered.await, "at last");
     }
 
     #[tokio::test]

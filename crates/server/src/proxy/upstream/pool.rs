@@ -47,6 +47,8 @@ struct Idle {
 /// An HTTP/2 connection.
 struct Shared {
     sender: RefCell<http2::SendRequest<Tethered<Upload>>>,
+    /// By all who use it.
+    _hold: Hold,
     streams: Cell<usize>,
     idle_since: Cell<Instant>,
 }
@@ -134,10 +136,11 @@ impl Pool {
         self.failed.set(None);
         Ok(match opened {
             Opened::Http1(sender, hold) => self.lease(Sender::Http1(sender, hold), false),
-            Opened::Http2(sender) => {
+            Opened::Http2(sender, hold) => {
                 self.multiplexes.set(true);
                 let shared = Rc::new(Shared {
                     sender: RefCell::new(sender),
+                    _hold: hold,
                     streams: Cell::new(0),
                     idle_since: Cell::new(Instant::now()),
                 });
