@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +22,8 @@ use hyper::client::conn::http2::{Builder, SendRequest, handshake};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use super::scene::Scene;
 
@@ -43,7 +44,7 @@ pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
         .build()
         .unwrap();
     let limit = Duration::from_secs(20);
-    runtime.block_on(async { tokio::time::timeout(limit, work).await.expect("in time") })
+    runtime.block_on(async { timeout(limit, work).await.expect("in time") })
 }
 
 fn request(path: &str, body: &'static str) -> Request<Sent> {
@@ -71,7 +72,7 @@ fn scene(upstream: &Upstream, protocol: AppProtocol) -> Scene {
 /// It would not be told, and could hold the body of a client that is long gone.
 #[test]
 fn a_backend_that_takes_nothing_learns_that_its_client_has_gone() {
-    let (backend, end) = holding();
+    let (backend, mut end) = holding();
     let mut scene = Scene::to(backend);
     scene.backends[0].protocol = AppProtocol::Http2;
     let gateway = scene.start();
@@ -81,12 +82,10 @@ fn a_backend_that_takes_nothing_learns_that_its_client_has_gone() {
         let request = Request::post("http://shop.test/").body(body).unwrap();
         let answer = client.send_request(request).await.unwrap();
         assert_eq!(answer.status(), 200);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert!(end.try_recv().is_err());
+        let early = timeout(Duration::from_millis(300), end.recv()).await;
+        assert!(early.is_err(), "it has ended before");
         drop(answer);
-        while end.try_recv().is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        end.recv().await.unwrap();
     });
 }
 
@@ -124,7 +123,7 @@ fn a_client_that_takes_nothing_of_one_answer_loses_that() {
 
 const WINDOW: u32 = 65_535;
 
-struct Ended(Sender<()>);
+struct Ended(UnboundedSender<()>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -133,11 +132,37 @@ impl Drop for Ended {
 }
 
 /// A backend that begins an answer and takes nothing of the request; tells when the request has ended.
-fn holding() -> (SocketAddr, Receiver<()>) {
+fn holding() -> (SocketAddr, UnboundedReceiver<()>) {
+    let (ended, end) = unbounded_channel();
+    let address = listen(move |listener| async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let kept = RefCell::new(Vec::new());
+        let answer = service_fn(|request: Request<Incoming>| {
+            kept.borrow_mut().push(request.into_body());
+            let state = (Ended(ended.clone()), false);
+            let pieces = unfold(state, |(ended, begun)| async move {
+                if begun {
+                    pending::<()>().await;
+                }
+                let piece = Frame::data(Bytes::from("begun"));
+                Some((Ok::<_, Infallible>(piece), (ended, true)))
+            });
+            async { Ok::<_, Infallible>(Response::new(StreamBody::new(pieces))) }
+        });
+        let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        http.initial_stream_window_size(WINDOW);
+        let _ended = http.serve_connection(TokioIo::new(tcp), answer).await;
+    });
+    (address, end)
+}
+
+/// Serves on a thread of its own.
+fn listen<F: Future>(
+    serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static,
+) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
-    let (ended, end) = channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -145,26 +170,10 @@ fn holding() -> (SocketAddr, Receiver<()>) {
             .unwrap();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let (tcp, _) = listener.accept().await.unwrap();
-            let kept = RefCell::new(Vec::new());
-            let answer = service_fn(|request: Request<Incoming>| {
-                kept.borrow_mut().push(request.into_body());
-                let state = (Ended(ended.clone()), false);
-                let pieces = unfold(state, |(ended, begun)| async move {
-                    if begun {
-                        pending::<()>().await;
-                    }
-                    let piece = Frame::data(Bytes::from("begun"));
-                    Some((Ok::<_, Infallible>(piece), (ended, true)))
-                });
-                async { Ok::<_, Infallible>(Response::new(StreamBody::new(pieces))) }
-            });
-            let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            http.initial_stream_window_size(WINDOW);
-            let _ended = http.serve_connection(TokioIo::new(tcp), answer).await;
+            serve(listener).await;
         });
     });
-    (address, end)
+    address
 }
 
 #[test]
@@ -367,46 +376,35 @@ fn alpn_server(identity: &Identity) -> SocketAddr {
     let mut config = ServerConfig::clone(&Authority::server(identity));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    listener.set_nonblocking(true).unwrap();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((tcp, _)) = listener.accept().await {
-                let Ok(tls) = acceptor.accept(tcp).await else {
-                    continue;
-                };
-                let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-                let answer = service_fn(|request: Request<Incoming>| async move {
-                    let upgrade = request.headers().contains_key("upgrade");
-                    let version =
-                        Full::<Bytes>::from(format!("{:?} {}", request.version(), request.uri()));
-                    let mut response = Response::new(version);
-                    if upgrade {
-                        *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
-                        response
-                            .headers_mut()
-                            .insert("upgrade", "websocket".parse().unwrap());
-                    }
-                    Ok::<_, Infallible>(response)
-                });
-                let io = TokioIo::new(tls);
-                if http2 {
-                    let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    tokio::spawn(http.serve_connection(io, answer));
-                } else {
-                    let http = hyper::server::conn::http1::Builder::new();
-                    tokio::spawn(http.serve_connection(io, answer).with_upgrades());
+    listen(move |listener| async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(tls) = acceptor.accept(tcp).await else {
+                continue;
+            };
+            let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+            let answer = service_fn(|request: Request<Incoming>| async move {
+                let upgrade = request.headers().contains_key("upgrade");
+                let version =
+                    Full::<Bytes>::from(format!("{:?} {}", request.version(), request.uri()));
+                let mut response = Response::new(version);
+                if upgrade {
+                    *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+                    response
+                        .headers_mut()
+                        .insert("upgrade", "websocket".parse().unwrap());
                 }
+                Ok::<_, Infallible>(response)
+            });
+            let io = TokioIo::new(tls);
+            if http2 {
+                let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                tokio::spawn(http.serve_connection(io, answer));
+            } else {
+                let http = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(http.serve_connection(io, answer).with_upgrades());
             }
-        });
-    });
-    address
+        }
+    })
 }
 
 #[test]

@@ -301,11 +301,45 @@ mod tests {
     use hyper::server::conn::http2 as server;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioExecutor;
-    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Notify;
     use tokio::task::LocalSet;
 
     use super::*;
+
+    /// Sends a request that is too large for any buffer to a backend that answers it and takes nothing of it. Whether
+    /// the connection is still there so long after its user has left.
+    async fn lasts(time: Duration, leave: impl FnOnce(Hold)) -> bool {
+        let (near, mut far) = duplex(1024);
+        let opened = begin_http1(TokioIo::new(near)).await.unwrap();
+        let Opened::Http1(mut sender, hold) = opened else {
+            panic!("it is no HTTP/1.1");
+        };
+        let body = Upload::Whole(vec![b'x'; 1024 * 1024].into());
+        let answer = sender.send_request(Request::post("/").body(body).unwrap());
+        far.read_exact(&mut [0; 4]).await.unwrap();
+        let says = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        far.write_all(says).await.unwrap();
+        let answer = answer.await.unwrap().into_body().collect().await;
+        assert_eq!(answer.unwrap().to_bytes(), "ok");
+        drop(sender);
+        leave(hold);
+        sleep(time).await;
+        far.write_all(b"\0").await.is_ok()
+    }
+
+    /// hyper alone would hold it, and the client's body with it, for as long as the backend likes.
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_takes_nothing_is_left() {
+        let local = LocalSet::new();
+        let lasts = |time, leave: fn(Hold)| local.run_until(lasts(time, leave));
+        let answered: fn(Hold) = |it| it.answered(None);
+        let moment = FAREWELL / 2;
+        assert!(lasts(STALL - moment, answered).await);
+        assert!(!lasts(STALL + moment, answered).await);
+        assert!(lasts(FAREWELL - moment, drop).await);
+        assert!(!lasts(FAREWELL + moment, drop).await);
+    }
 
     /// Not even what it says first is read on the other side.
     #[tokio::test(start_paused = true)]

@@ -201,19 +201,12 @@ const OTHERS: usize = 3;
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
     use std::sync::Arc;
 
-    use bytes::Bytes;
     use countersign_core::origin::Origin;
     use countersign_testkit::upstream::Upstream as Site;
-    use http::{Request, Response};
-    use http_body_util::{BodyExt, Full};
-    use hyper::body::Incoming;
-    use hyper::server::conn::http1;
-    use hyper::service::service_fn;
-    use hyper_util::rt::TokioIo;
-    use tokio::sync::oneshot;
+    use http::Request;
+    use http_body_util::BodyExt;
     use tokio::task::LocalSet;
 
     use super::super::upload::Upload;
@@ -259,69 +252,6 @@ mod tests {
         body.collect().await.unwrap();
         lease.give_back();
         reused
-    }
-
-    const LARGE: usize = 64 * 1024 * 1024;
-
-    /// Answers one request before it takes anything of its body, and keeps that.
-    async fn answer_early(site: tokio::net::TcpListener, put: oneshot::Sender<Incoming>) {
-        let (tcp, _) = site.accept().await.unwrap();
-        let put = RefCell::new(Some(put));
-        let answer = service_fn(|request: Request<Incoming>| {
-            let put = put.take().unwrap();
-            put.send(request.into_body()).unwrap();
-            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("ok"))) }
-        });
-        let served = http1::Builder::new().serve_connection(TokioIo::new(tcp), answer);
-        let _ended = served.await;
-    }
-
-    /// A request too large for any buffer, to a backend that answers it and takes none of it. Whether what is left of
-    /// it is still sent so many seconds after the user of the connection has left.
-    async fn goes_on(seconds: u64, leave: impl FnOnce(Lease)) -> bool {
-        let site = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let backends = [backend(
-            site.local_addr().unwrap().port(),
-            AppProtocol::Http,
-        )];
-        let (put, body) = oneshot::channel();
-        tokio::task::spawn_local(answer_early(site, put));
-        let pools = Pools::default();
-        let upstreams = pools.upstreams(&backends, 0);
-        let upstream = upstreams.find(BackendId(0)).unwrap();
-        let mut lease = upstream
-            .connect(false, false, Duration::from_secs(5))
-            .await
-            .unwrap();
-        let request = Request::post("/")
-            .header("host", "a")
-            .body(Upload::Whole(vec![b'x'; LARGE].into()))
-            .unwrap();
-        let answer = lease.send(request).await.unwrap().into_body();
-        assert_eq!(answer.collect().await.unwrap().to_bytes(), "ok");
-        let body = body.await.unwrap();
-        leave(lease);
-
-        // Everybody comes to see what has changed.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-        tokio::time::resume();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let rest = tokio::time::timeout(Duration::from_secs(10), body.collect()).await;
-        rest.is_ok_and(|it| it.is_ok_and(|it| it.to_bytes().len() == LARGE))
-    }
-
-    /// hyper alone would hold it, and the client's body with it, for as long as the backend likes.
-    #[tokio::test]
-    async fn a_backend_that_takes_nothing_is_left() {
-        let goes_on = async |seconds, leave: fn(Lease)| {
-            let local = LocalSet::new();
-            local.run_until(goes_on(seconds, leave)).await
-        };
-        assert!(goes_on(50, Lease::give_back).await, "it may take its time");
-        assert!(!goes_on(61, Lease::give_back).await, "but not forever");
-        assert!(!goes_on(2, drop).await, "given up");
     }
 
     /// Each entry: whether a connection was there already.
